@@ -19,7 +19,9 @@ def reached(host, limit, plugin, tenant="default"):
     """How often a plugin reached a limit."""
     text = Admin(host).ask("/metrics").body.decode()
     labels = f'tenant="{tenant}",plugin="{plugin}",limit="{limit}"'
-    return int(re.search(rf"narrowboat_limits_reached_total{{{labels}}} (\d+)", text)[1])
+    # A limit that was never reached has no line.
+    found = re.search(rf"narrowboat_limits_reached_total{{{labels}}} (\d+)", text)
+    return int(found[1]) if found else 0
 
 
 def refused(host, path, **options):

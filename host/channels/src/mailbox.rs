@@ -5,26 +5,9 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::{Delivery, FrameSink};
+use super::mailbox_source::MailboxSource;
+use super::{Delivery, DeliverySink, MailboxDeputy};
 use narrowboat_core::name::ChannelName;
-
-/// The backend's side of one channel, from which its mailbox reads.
-pub(crate) trait MailboxSource: Send + Sync {
-    /// Returns the channel's name.
-    fn channel(&self) -> &ChannelName;
-
-    /// Takes the next delivery, or registers the task to wake for the next one. Only the last waker is kept.
-    fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Delivery>;
-
-    /// Takes the next delivery if there is one.
-    fn try_recv(&self) -> Option<Delivery>;
-
-    /// Sets the shortcut for frames, which ends with the mailbox.
-    fn set_frame_sink(&self, sink: Arc<dyn FrameSink>);
-
-    /// Handles a dropped mailbox.
-    fn close(self: Arc<Self>);
-}
 
 /// The receiving end of a channel. A channel has at most one at a time. Dropping it ends a unique channel with its
 /// memberships. A named channel keeps its messages and memberships.
@@ -52,9 +35,15 @@ impl Mailbox {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// Gives frames to a sink from now on, as long as the mailbox is empty and the sink takes them.
-    pub fn set_frame_sink(&mut self, sink: Arc<dyn FrameSink>) {
-        self.0.set_frame_sink(sink);
+    /// Lets a sink act for the reader from now on, while the reader rests.
+    pub fn set_delivery_sink(&mut self, sink: Arc<dyn DeliverySink>) {
+        self.0.set_delivery_sink(sink);
+    }
+
+    /// Returns the deputy that reads in place of the reader after [`DeliverySink::try_take_over`].
+    #[must_use]
+    pub fn deputy(&self) -> MailboxDeputy {
+        MailboxDeputy::new(Arc::downgrade(&self.0))
     }
 
     /// Takes the next delivery if there is one.

@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use tokio::time::Instant;
 
-use super::{Delivery, FrameSink, QueueLoad};
+use super::{Delivery, DeliverySink, QueueLoad};
 
 /// The capacity that an empty queue keeps. A mailbox that gets a message now and then does not allocate each time, and
 /// one that was full once does not keep the memory.
@@ -19,7 +19,9 @@ pub(super) struct MailboxQueue {
     deliveries: VecDeque<QueuedDelivery>,
     bytes: usize,
     waker: Option<Waker>,
-    frame_sink: Option<Arc<dyn FrameSink>>,
+    delivery_sink: Option<Arc<dyn DeliverySink>>,
+    /// Whether a deputy reads the queue in place of the reader.
+    is_taken_over: bool,
 }
 
 struct QueuedDelivery {
@@ -57,33 +59,61 @@ impl MailboxQueue {
         count < limits.count && (count == 0 || bytes <= limits.bytes)
     }
 
-    /// Sets the shortcut for frames.
-    pub(super) fn set_frame_sink(&mut self, sink: Arc<dyn FrameSink>) {
-        self.frame_sink = Some(sink);
+    /// Sets the shortcut past the queue.
+    pub(super) fn set_delivery_sink(&mut self, sink: Arc<dyn DeliverySink>) {
+        self.delivery_sink = Some(sink);
     }
 
-    /// Removes the shortcut for frames. The caller drops it without a lock, as a waker.
-    pub(super) fn take_frame_sink(&mut self) -> Option<Arc<dyn FrameSink>> {
-        self.frame_sink.take()
+    /// Removes the shortcut past the queue, because the reader has ended. The caller drops it without a lock, as a waker.
+    pub(super) fn take_delivery_sink(&mut self) -> Option<Arc<dyn DeliverySink>> {
+        self.is_taken_over = false;
+        self.delivery_sink.take()
     }
 
-    /// Gives a frame to the reader's [`FrameSink`], if no delivery is before it and the sink takes it.
+    /// Gives a frame to the reader's [`DeliverySink`], if no delivery is before it, also not one that a deputy has taken
+    /// and still handles, and if the sink takes it.
     pub(super) fn try_bypass(&self, delivery: &Delivery) -> bool {
-        match (delivery, &self.frame_sink) {
-            (Delivery::Frame(frame), Some(sink)) if self.is_empty() => sink.try_accept(frame),
+        match (delivery, &self.delivery_sink) {
+            (Delivery::Frame(frame), Some(sink)) if self.is_empty() && !self.is_taken_over => {
+                sink.try_accept(frame)
+            }
             _ => false,
         }
     }
 
-    /// Adds a delivery. The caller wakes the returned waker when it holds no lock.
+    /// Adds a delivery. The caller wakes the returned waker when it holds no lock. There is none if the reader need not
+    /// be woken, because a deputy reads in its place.
     pub(super) fn push(&mut self, deadline: Instant, delivery: Delivery) -> Option<Waker> {
+        let may_take_over = self.is_empty() && matches!(delivery, Delivery::Message(_));
         self.bytes += delivery.len();
         self.deliveries.push_back(QueuedDelivery { deadline, delivery });
-        self.waker.take()
+        if may_take_over && !self.is_taken_over {
+            self.is_taken_over =
+                self.delivery_sink.as_ref().is_some_and(|sink| sink.try_take_over());
+        }
+        if self.is_taken_over { None } else { self.waker.take() }
     }
 
-    /// Takes the oldest delivery that has not expired by now. Reads the clock only if the queue is not empty.
+    /// Takes the oldest delivery that has not expired by now, for the reader. There is none while a deputy reads. Reads
+    /// the clock only if the queue is not empty.
     pub(super) fn pop_now(&mut self) -> Option<Delivery> {
+        if self.is_taken_over { None } else { self.pop_any_now() }
+    }
+
+    /// Takes the oldest delivery that has not expired by now, for the deputy. If there is none, the reader reads again.
+    pub(super) fn pop_for_deputy(&mut self) -> Option<Delivery> {
+        let delivery = if self.is_taken_over { self.pop_any_now() } else { None };
+        self.is_taken_over = delivery.is_some();
+        delivery
+    }
+
+    /// Lets the reader read again. The caller wakes the returned waker when it holds no lock.
+    pub(super) fn hand_back(&mut self) -> Option<Waker> {
+        self.is_taken_over = false;
+        if self.is_empty() { None } else { self.waker.take() }
+    }
+
+    fn pop_any_now(&mut self) -> Option<Delivery> {
         if self.is_empty() { None } else { self.pop(Instant::now()) }
     }
 

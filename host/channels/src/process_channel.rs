@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::mailbox::MailboxSource;
 use super::mailbox_queue::{MailboxQueue, QueueLimits};
-use super::{Delivery, FrameSink, QueueLoad};
+use super::mailbox_source::MailboxSource;
+use super::{Delivery, DeliverySink, QueueLoad};
 use narrowboat_core::deferred_wake;
 use narrowboat_core::name::ChannelName;
 
@@ -109,7 +109,7 @@ impl ProcessChannel {
             let Some(delivery) = queue.pop(now) else { break };
             unread.push((deadline.saturating_duration_since(now), delivery));
         }
-        let reader = (queue.replace_waker(None), queue.take_frame_sink());
+        let reader = (queue.replace_waker(None), queue.take_delivery_sink());
         drop(queue);
         drop(reader);
         unread
@@ -152,8 +152,19 @@ impl MailboxSource for ProcessChannel {
         Some(delivery)
     }
 
-    fn set_frame_sink(&self, sink: Arc<dyn FrameSink>) {
-        self.lock().set_frame_sink(sink);
+    fn set_delivery_sink(&self, sink: Arc<dyn DeliverySink>) {
+        self.lock().set_delivery_sink(sink);
+    }
+
+    fn take_for_deputy(&self) -> Option<Delivery> {
+        let delivery = self.lock().pop_for_deputy()?;
+        self.notify_if_drained();
+        Some(delivery)
+    }
+
+    fn hand_back(&self) {
+        let waker = self.lock().hand_back();
+        waker.into_iter().for_each(deferred_wake::wake_or_defer);
     }
 
     fn close(self: Arc<Self>) {

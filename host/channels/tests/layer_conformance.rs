@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use narrowboat_channels::{
-    CapacityPatterns, ChannelLayer, Delivery, FrameSink, LayerError, LayerLimits, Mailbox,
-    MemoryLayer, QueueLoad, RedisLayer, RedisPubSubLayer,
+    CapacityPatterns, ChannelLayer, Delivery, DeliverySink, LayerError, LayerLimits, Mailbox,
+    MailboxDeputy, MemoryLayer, QueueLoad, RedisLayer, RedisPubSubLayer,
 };
 use narrowboat_config::{
     self as config, Endpoint, RedisAccess, RedisConfig, RedisHost, Serializer,
@@ -47,6 +47,8 @@ macro_rules! of_every_backend {
             concurrent_senders_each_keep_their_order
             frames_pass_an_empty_mailbox_while_its_sink_takes_them
             frames_stay_behind_the_messages_in_a_mailbox
+            a_deputy_reads_in_place_of_the_reader_until_the_mailbox_is_empty
+            a_deputy_that_hands_the_mailbox_back_wakes_the_reader
             a_channel_limits_its_bytes_and_accepts_a_larger_message_only_when_empty
             a_message_over_the_limit_is_refused_by_channels_and_groups
             a_group_reaches_its_members_until_they_are_discarded
@@ -92,7 +94,7 @@ mod in_memory {
     conformance! { own, Memory;
         check_send_predicts_a_send_after_pending_ones
         channels_without_a_reader_have_a_common_limit
-        a_frame_sink_ends_with_its_mailbox
+        a_delivery_sink_ends_with_its_mailbox
     }
 }
 
@@ -360,14 +362,15 @@ async fn messages_and_frames_of_one_sender_keep_their_order(backend: impl Backen
     assert_eq!(layer.all(&mut mailbox).await, ["5"]);
 }
 
-/// Takes frames unless it is busy, and keeps them.
+/// Takes frames unless it is busy, and keeps them. Takes messages over if it may.
 #[derive(Default)]
 struct KeepingSink {
     is_busy: AtomicBool,
+    takes_over: AtomicBool,
     frames: Mutex<Vec<Frame>>,
 }
 
-impl FrameSink for KeepingSink {
+impl DeliverySink for KeepingSink {
     fn try_accept(&self, frame: &Frame) -> bool {
         let accepts = !self.is_busy.load(Ordering::Relaxed);
         if accepts {
@@ -375,12 +378,66 @@ impl FrameSink for KeepingSink {
         }
         accepts
     }
+
+    fn try_take_over(&self) -> bool {
+        self.takes_over.load(Ordering::Relaxed)
+    }
+}
+
+/// A mailbox whose sink takes messages over, and that has got the deliveries `m1`, `f2` and `m3`.
+async fn mailbox_with_deputy(layer: &impl ChannelLayer) -> (Mailbox, MailboxDeputy) {
+    let (mut mailbox, sink) = (layer.new_mailbox().await, Arc::new(KeepingSink::default()));
+    sink.takes_over.store(true, Ordering::Relaxed);
+    mailbox.set_delivery_sink(sink.clone());
+    layer.added("g", mailbox.channel()).await;
+    layer.group_sent("g", "m1").await;
+    layer.group_send_frame(&tenant(), &group("g"), frame("f2")).await.unwrap();
+    layer.group_sent("g", "m3").await;
+    layer.settled().await;
+    assert_eq!(*sink.frames.lock().unwrap(), [], "the frame stays behind the message");
+    let deputy = mailbox.deputy();
+    (mailbox, deputy)
+}
+
+async fn a_deputy_reads_in_place_of_the_reader_until_the_mailbox_is_empty(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
+    let (mut mailbox, deputy) = mailbox_with_deputy(&layer).await;
+    assert_eq!(mailbox.try_recv(), None, "the reader rests");
+    let read: Vec<_> = std::iter::from_fn(|| deputy.take_next()).collect();
+    assert_eq!(
+        read,
+        [
+            Delivery::Message(message("m1")),
+            Delivery::Frame(frame("f2")),
+            Delivery::Message(message("m3")),
+        ]
+    );
+    // The next message asks the sink again, and its deputy may be another one.
+    layer.group_sent("g", "m4").await;
+    layer.settled().await;
+    assert_eq!(mailbox.try_recv(), None);
+    assert_eq!(deputy.take_next(), Some(Delivery::Message(message("m4"))));
+}
+
+async fn a_deputy_that_hands_the_mailbox_back_wakes_the_reader(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
+    let (mut mailbox, deputy) = mailbox_with_deputy(&layer).await;
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(Arc::clone(&count));
+    assert!(mailbox.poll_recv(&mut Context::from_waker(&waker)).is_pending());
+    assert_eq!(deputy.take_next(), Some(Delivery::Message(message("m1"))));
+    assert_eq!(count.0.load(Ordering::SeqCst), 0);
+    deputy.hand_back();
+    assert_eq!(count.0.load(Ordering::SeqCst), 1);
+    assert_eq!(mailbox.recv().await, Delivery::Frame(frame("f2")));
+    assert_eq!(deputy.take_next(), None, "the reader reads");
+    assert_eq!(mailbox.recv().await, Delivery::Message(message("m3")));
 }
 
 async fn frames_pass_an_empty_mailbox_while_its_sink_takes_them(backend: impl Backend) {
     let layer = backend.make(limits()).await;
     let (mut mailbox, sink) = (layer.new_mailbox().await, Arc::new(KeepingSink::default()));
-    mailbox.set_frame_sink(sink.clone());
+    mailbox.set_delivery_sink(sink.clone());
     layer.added("g", mailbox.channel()).await;
     for (text, is_busy) in [("1", false), ("2", true), ("3", false)] {
         sink.is_busy.store(is_busy, Ordering::Relaxed);
@@ -396,7 +453,7 @@ async fn frames_pass_an_empty_mailbox_while_its_sink_takes_them(backend: impl Ba
 async fn frames_stay_behind_the_messages_in_a_mailbox(backend: impl Backend) {
     let layer = backend.make(limits()).await;
     let (mut mailbox, sink) = (layer.new_mailbox().await, Arc::new(KeepingSink::default()));
-    mailbox.set_frame_sink(sink.clone());
+    mailbox.set_delivery_sink(sink.clone());
     layer.added("g", mailbox.channel()).await;
     layer.group_sent("g", "1").await;
     layer.group_send_frame(&tenant(), &group("g"), frame("2")).await.unwrap();
@@ -406,10 +463,10 @@ async fn frames_stay_behind_the_messages_in_a_mailbox(backend: impl Backend) {
     assert_eq!(mailbox.recv().await, Delivery::Frame(frame("2")));
 }
 
-async fn a_frame_sink_ends_with_its_mailbox(backend: impl Backend) {
+async fn a_delivery_sink_ends_with_its_mailbox(backend: impl Backend) {
     let layer = backend.make(limits()).await;
     let (mut mailbox, sink) = (layer.opened("named").await, Arc::new(KeepingSink::default()));
-    mailbox.set_frame_sink(sink.clone());
+    mailbox.set_delivery_sink(sink.clone());
     layer.added("g", mailbox.channel()).await;
     drop(mailbox);
     let mut mailbox = layer.opened("named").await;

@@ -135,5 +135,8 @@ fn connect_shared(
             undo_context.clone().disconnect(binding, id);
         }
     };
-    shared.connect(call, &context.registry.effect_applier(), undo)
+    let applier = context.registry.effect_applier();
+    let pending = shared.connect(call, &applier, undo);
+    shared.drain_turns(&applier);
+    pending
 }

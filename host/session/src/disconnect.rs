@@ -56,6 +56,7 @@ pub(super) async fn end_consumer(
     last_call: Call,
 ) {
     let pending = binding.call(last_call);
+    binding.drain_turns();
     let outcome = await_call(binding, pending).await;
     if let Err(fault) = outcome.result
         && fault != GuestFault::InstanceLost

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::call_outcome::{CallOutcome, call_instance};
 use super::instance_registry::InstanceRegistry;
 use super::pending_call::PendingCall;
-use super::shared::{SharedInstance, acquire_shared_instance};
+use super::shared::{SharedInstance, SharedTurns, acquire_shared_instance};
 use narrowboat_config::FailedMovePolicy;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_core::manifest::Isolation;
@@ -37,6 +37,21 @@ impl InstanceBinding {
     /// Whether the consumer has an instance of its own.
     pub(super) fn is_dedicated(&self) -> bool {
         matches!(self, Self::Dedicated(..))
+    }
+
+    /// Takes the turns of the members of a shared instance, or lets its owner take them.
+    pub(super) fn drain_turns(&self) {
+        if let Self::Shared(registry, shared) = self {
+            shared.drain_turns(&registry.effect_applier());
+        }
+    }
+
+    /// The shared instance, for a task that drains its turns. `None` for a dedicated instance.
+    pub(super) fn shared_turns(&self) -> Option<SharedTurns> {
+        match self {
+            Self::Dedicated(..) => None,
+            Self::Shared(registry, shared) => Some(SharedTurns::new(registry, shared)),
+        }
     }
 
     /// Calls the consumer.

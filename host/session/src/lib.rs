@@ -5,7 +5,7 @@
 //!
 //! The modules build on each other in this order:
 //!
-//! 1. `call_outcome`, `pending_call`, `effect_applier`, `owner_command`: a call, its result and its effects.
+//! 1. `call_outcome`, `reply_fault`, `pending_call`, `effect_applier`, `owner_command`: a call, its result and its effects.
 //! 2. `shared`: instances that many sessions call, and the tasks that own them.
 //! 3. `instance_registry`: the owners of all instances of a plugin. A rollout reaches them through it.
 //! 4. `instance_binding`: the instance that serves one consumer, its own or a shared one.
@@ -34,6 +34,7 @@ mod postponed_move;
 mod read_ahead;
 mod ready_instance_filler;
 mod ready_instances;
+mod reply_fault;
 mod self_rollback;
 mod session;
 mod session_link;

@@ -8,10 +8,12 @@ use tracing::{Span, info_span};
 use super::accepted_consumer::AcceptedConsumer;
 use super::migrating_owner::MigratingOwner;
 use super::pending_call::PendingCall;
+use super::reply_fault::reply_fault;
 use super::session_link::{LinkState, SessionEvent, SessionLink};
+use super::shared::SharedTurns;
 use super::skipped_disconnects::log_skipped_disconnects;
 use narrowboat_channels::Delivery;
-use narrowboat_core::fault::{ClientFault, Fault, GuestFault};
+use narrowboat_core::fault::{Fault, GuestFault};
 use narrowboat_core::log_target::TRACE;
 use narrowboat_runtime::{Call, GuestReply};
 use narrowboat_websocket::connection::NextTimer;
@@ -41,6 +43,12 @@ impl<L: SessionLink> Session<L> {
 
     /// Runs the session until its client's side has ended.
     pub(super) async fn run(&mut self) -> L::End {
+        let turns = self.consumer.binding.shared_turns();
+        let events = std::pin::pin!(self.run_loop());
+        SharedTurns::drain_after_polls(turns, events).await
+    }
+
+    async fn run_loop(&mut self) -> L::End {
         let id = self.consumer.id;
         if self.is_outdated() {
             Box::pin(self.migrate_to_live()).await;
@@ -105,6 +113,8 @@ impl<L: SessionLink> Session<L> {
             return Poll::Ready(SessionEvent::Delivery(delivery));
         }
         self.consecutive_deliveries = 0;
+        // Before the client's side writes: members that are written to together wake the peer less often.
+        consumer.binding.drain_turns();
         if let Poll::Ready(event) = link.poll_client(cx) {
             self.remaining_messages = MAX_CONSECUTIVE_MESSAGES - 1;
             return Poll::Ready(event);
@@ -114,10 +124,8 @@ impl<L: SessionLink> Session<L> {
             return Poll::Ready(SessionEvent::Timer(timer));
         }
         if is_open && !deliveries_first {
-            return mailbox.poll_recv(cx).map(|delivery| {
-                control.outbound.resume_task();
-                SessionEvent::Delivery(delivery)
-            });
+            // The task has parked, so a delivery that it took now could be overtaken. The next poll takes it.
+            cx.waker().wake_by_ref();
         }
         Poll::Pending
     }
@@ -150,24 +158,11 @@ impl<L: SessionLink> Session<L> {
 
     /// Ends the connection if the reply blames the client.
     fn handle_reply(&mut self, reply: GuestReply) {
-        let outbound = &self.consumer.control.outbound;
-        let fault = match reply {
-            // The end of the session logs the fault.
-            GuestReply::ClientError(close) => ClientFault::ReportedByConsumer(close),
-            GuestReply::ErrorAfterRefusedSend(error) => {
-                let (plugin, channel) = self.consumer.log_fields();
-                tracing::debug!(
-                    plugin,
-                    channel,
-                    %error,
-                    "the consumer failed after its client had left or stopped reading"
-                );
-                ClientFault::SendQueueFull(outbound.buffered_bytes())
-            }
-            _ => return,
-        };
-        outbound.fail(Fault::Client(fault));
-        self.link.discard_frames();
+        let (plugin, _) = self.consumer.log_fields();
+        if let Some(fault) = reply_fault(reply, &self.consumer.control, plugin) {
+            self.consumer.control.outbound.fail(fault);
+            self.link.discard_frames();
+        }
     }
 
     /// Rolls the consumer back after a fault that killed its instance in a version that is watched; otherwise ends the

@@ -6,10 +6,13 @@ use std::task::{Context, Poll};
 use super::accepted_consumer::AcceptedConsumer;
 use super::charged_flush::flush_charged;
 use super::connection_sink::ConnectionSink;
+use super::instance_binding::InstanceBinding;
 use super::pending_call::CallFuture;
 use super::read_ahead::ReadAhead;
 use super::session::Session;
 use super::session_link::{LinkState, SessionEvent, SessionLink};
+use super::shared::SharedMember;
+use narrowboat_channels::DeliverySink;
 use narrowboat_core::fault::{Fault, HostFault, sanitize_log_line};
 use narrowboat_core::flush_after_poll::FlushAfterPoll;
 use narrowboat_runtime::Instance;
@@ -39,7 +42,7 @@ impl AcceptedConsumer {
     /// Runs the session until the connection has ended and the consumer's `disconnect` has returned. Dropping the
     /// future before that closes the socket, and drops the consumer, which calls `disconnect` with 1006.
     pub fn run(mut self, connection: Connection) -> impl Future<Output = ()> + Send {
-        self.mailbox.set_frame_sink(Arc::new(ConnectionSink(Arc::clone(&self.control))));
+        self.mailbox.set_delivery_sink(self.delivery_sink());
         let quota = Arc::clone(&self.plugin().quota);
         let mut session = Session::new(self, SessionSocket::new(connection));
         let running = async move {
@@ -50,6 +53,18 @@ impl AcceptedConsumer {
             }
         };
         FlushAfterPoll::new(running, move |list| flush_charged(&quota, list))
+    }
+
+    /// The sink that acts for the session while it rests.
+    fn delivery_sink(&self) -> Arc<dyn DeliverySink> {
+        let Self { control, binding, id, mailbox, .. } = self;
+        match binding {
+            InstanceBinding::Dedicated(..) => Arc::new(ConnectionSink(Arc::clone(control))),
+            InstanceBinding::Shared(registry, instance) => {
+                let (plugin, mailbox) = (&registry.plugin, mailbox.deputy());
+                Arc::new(SharedMember::new(instance, plugin, control, *id, mailbox))
+            }
+        }
     }
 }
 

@@ -7,10 +7,12 @@
 #![forbid(unsafe_code)]
 
 mod gauge_limit;
+mod handoff_queue;
 mod handoff_slot;
 mod primitives;
 mod wake_mutex;
 
 pub use gauge_limit::{GaugeLimit, GaugeLimitGuards, UNBOUNDED};
-pub use handoff_slot::{EventPermit, HandoffEntry, HandoffSlot, NextDrainer, ReclaimedContent};
+pub use handoff_queue::{EventPermit, HandoffQueue};
+pub use handoff_slot::{HandoffEntry, HandoffSlot, NextDrainer, ReclaimedContent};
 pub use wake_mutex::{WakeMutex, WakeMutexGuard};

@@ -13,9 +13,10 @@ use super::memory_group::MemoryGroup;
 use super::memory_tenant::MemoryTenant;
 use super::pointer_map::PointerMap;
 use super::sharded_set::HasName;
-use crate::mailbox::MailboxSource;
 use crate::mailbox_queue::{MailboxQueue, QueueLimits};
-use crate::{Delivery, FrameSink, LayerError, QueueLoad, UNREAD_OVERHEAD_BYTES};
+use crate::mailbox_source::MailboxSource;
+use crate::{Delivery, DeliverySink, LayerError, QueueLoad, UNREAD_OVERHEAD_BYTES};
+use narrowboat_core::deferred_wake;
 use narrowboat_core::name::ChannelName;
 
 /// One channel. It belongs to its tenant, whose limits and counters its methods take as a parameter, and it refers to
@@ -257,7 +258,7 @@ impl MemoryChannel {
         if let Some(deadline) = state.queue.oldest_deadline() {
             self.schedule_expiry(&mut state, tenant, deadline);
         }
-        let reader = (state.queue.replace_waker(None), state.queue.take_frame_sink());
+        let reader = (state.queue.replace_waker(None), state.queue.take_delivery_sink());
         drop(state);
         drop(reader);
     }
@@ -312,8 +313,17 @@ impl MailboxSource for MemoryChannel {
         self.lock_state().queue.pop_now()
     }
 
-    fn set_frame_sink(&self, sink: Arc<dyn FrameSink>) {
-        self.lock_state().queue.set_frame_sink(sink);
+    fn set_delivery_sink(&self, sink: Arc<dyn DeliverySink>) {
+        self.lock_state().queue.set_delivery_sink(sink);
+    }
+
+    fn take_for_deputy(&self) -> Option<Delivery> {
+        self.lock_state().queue.pop_for_deputy()
+    }
+
+    fn hand_back(&self) {
+        let waker = self.lock_state().queue.hand_back();
+        waker.into_iter().for_each(deferred_wake::wake_or_defer);
     }
 
     fn close(self: Arc<Self>) {

@@ -1,13 +1,18 @@
 //! The slot of a shared instance, where its owner parks it between jobs.
 //!
 //! A session that finds the instance parked calls it on its own task, which saves two task switches per event. A
-//! session that finds another one in the slot queues its call there. See `instance_state` for a diagram.
+//! session that finds another one in the slot queues its call there. The turns of members whose sessions rest wait there
+//! too. See `instance_state` for a diagram.
 
-use narrowboat_sync::{HandoffEntry, HandoffSlot, NextDrainer, ReclaimedContent};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use narrowboat_sync::{HandoffEntry, HandoffQueue, HandoffSlot, NextDrainer, ReclaimedContent};
 use tokio::sync::oneshot;
 
 use super::instance_state::{FatalCall, InstanceState, OwnerAction, call_and_apply};
-use super::queued_call::QueuedCall;
+use super::member_turn::MemberTurn;
+use super::queued_call::{QueuedCall, ReplyTo};
 use crate::call_outcome::{CallOutcome, CallResult};
 use crate::effect_applier::EffectApplier;
 use narrowboat_core::deferred_wake;
@@ -19,9 +24,24 @@ const MAX_QUEUED_CALLS: usize = 256;
 /// Calls of other sessions that a session makes before it goes on with its own work.
 const MAX_DRAINED_CALLS: usize = 64;
 
+/// Members that a session takes turns for, before it goes on with its own work.
+const MAX_DRAINED_TURNS: usize = 64;
+
+/// Turns between two looks at the queued calls of other sessions and at the clock.
+const TURNS_IN_A_ROW: usize = 8;
+
+/// The time after which a session takes no further turns.
+const MAX_TURN_TIME: Duration = Duration::from_millis(1);
+
 /// The slot of a shared instance, and the calls that wait for the session in it.
 #[derive(Default)]
-pub(super) struct InstanceSlot(HandoffSlot<InstanceState, QueuedCall>);
+pub(super) struct InstanceSlot {
+    slot: HandoffSlot<InstanceState>,
+    calls: HandoffQueue<QueuedCall>,
+    turns: HandoffQueue<MemberTurn>,
+    /// Whether the owner has been notified of queued calls, and has not looked at the slot since.
+    is_owner_notified: AtomicBool,
+}
 
 /// The result of an attempt to call the instance in its slot.
 pub(super) enum EnterOutcome {
@@ -37,11 +57,12 @@ pub(super) enum EnterOutcome {
 
 impl InstanceSlot {
     /// Calls the instance, if it is parked and its calls are short. Effects are applied before the next call begins.
-    /// After `Completed` and `Queued` the session has to call [`InstanceSlot::drain_waiters`].
+    /// After `Completed` and `Queued` the session has to call [`InstanceSlot::drain_calls`], and at the end of its wake-up
+    /// [`InstanceSlot::drain_turns`].
     pub(super) fn try_call(&self, call: Call, applier: &EffectApplier<'_>) -> EnterOutcome {
         // A task that this call wakes may want to enter the slot, and can only do so after the call.
         let _deferred = deferred_wake::defer_wakes();
-        let mut state = match self.0.try_enter() {
+        let mut state = match self.slot.try_enter() {
             HandoffEntry::Entered(state) => state,
             HandoffEntry::Busy => return self.enqueue(call),
             HandoffEntry::Poisoned => return EnterOutcome::Unavailable(call),
@@ -51,7 +72,11 @@ impl InstanceSlot {
         match (outcome.result, outcome.unapplied_call) {
             (Err(fault), Some(call)) => {
                 let (reply, receiver) = oneshot::channel();
-                state.require_owner(OwnerAction::Recover(FatalCall { call, fault, reply }));
+                state.require_owner(OwnerAction::Recover(FatalCall {
+                    call,
+                    fault,
+                    reply: ReplyTo::Session(reply),
+                }));
                 EnterOutcome::Died(receiver)
             }
             (result, unapplied_call) => {
@@ -61,8 +86,9 @@ impl InstanceSlot {
     }
 
     /// Makes the calls that were queued while this session was in the slot. Returns who has to make further ones.
-    pub(super) fn drain_waiters(&self, applier: &EffectApplier<'_>) -> NextDrainer {
-        self.0.serve(
+    pub(super) fn drain_calls(&self, applier: &EffectApplier<'_>) -> NextDrainer {
+        self.slot.serve(
+            &self.calls,
             MAX_DRAINED_CALLS,
             deferred_wake::defer_wakes,
             InstanceState::is_ready,
@@ -70,28 +96,98 @@ impl InstanceSlot {
         )
     }
 
+    /// Takes the turns of members whose sessions rest. Returns who has to take further ones.
+    pub(super) fn drain_turns(&self, applier: &EffectApplier<'_>) -> NextDrainer {
+        if !self.slot.has_waiting(&self.turns) {
+            return NextDrainer::Nobody;
+        }
+        let end = Instant::now() + MAX_TURN_TIME;
+        for _ in 0..MAX_DRAINED_TURNS / TURNS_IN_A_ROW {
+            let drainers = (self.drain_some_turns(applier), self.drain_calls(applier));
+            if drainers == (NextDrainer::Nobody, NextDrainer::Nobody) {
+                return NextDrainer::Nobody;
+            }
+            if !self.is_ready() || Instant::now() >= end {
+                break;
+            }
+        }
+        NextDrainer::Owner
+    }
+
+    fn drain_some_turns(&self, applier: &EffectApplier<'_>) -> NextDrainer {
+        self.slot.serve(
+            &self.turns,
+            TURNS_IN_A_ROW,
+            deferred_wake::defer_wakes,
+            InstanceState::is_ready,
+            |state, turn| {
+                if let Some(turn) = state.run_turn(turn, applier) {
+                    self.requeue(turn);
+                }
+            },
+        )
+    }
+
+    /// Puts a turn behind those of the other members. Nobody has to be notified: the caller drains the queue.
+    fn requeue(&self, turn: MemberTurn) {
+        if let Some(permit) = self.turns.try_reserve(usize::MAX) {
+            permit.send(turn);
+        }
+    }
+
+    /// Queues the turn of a member. Returns who has to take it, or `None` if the slot is closed.
+    pub(super) fn queue_turn(&self, turn: impl FnOnce() -> MemberTurn) -> Option<NextDrainer> {
+        self.turns.try_reserve(usize::MAX)?.send(turn());
+        Some(self.slot.serve(&self.turns, 0, || (), |_| true, |_, _| {}))
+    }
+
+    /// Records that the owner has to look at the slot. Returns whether it has to be woken for that.
+    pub(super) fn notify_owner(&self) -> bool {
+        !self.is_owner_notified.swap(true, Ordering::SeqCst)
+    }
+
+    /// Records that the owner looks at the slot now: it has to be notified of later calls.
+    pub(super) fn begin_owner_look(&self) {
+        self.is_owner_notified.swap(false, Ordering::SeqCst);
+    }
+
+    /// Whether sessions may call the instance in the slot.
+    pub(super) fn is_ready(&self) -> bool {
+        match self.slot.try_enter() {
+            HandoffEntry::Entered(state) => state.is_ready(),
+            HandoffEntry::Busy => true,
+            HandoffEntry::Poisoned => false,
+        }
+    }
+
     /// Parks the instance, if the owner has one.
     pub(super) fn park(&self, instance: Option<Box<Instance>>) {
-        self.0.park(instance.map_or(InstanceState::WithOwner, InstanceState::Parked));
+        self.slot.park(instance.map_or(InstanceState::WithOwner, InstanceState::Parked));
     }
 
     /// Takes the state out. Returns `None` while a session is in the slot.
     pub(super) fn take_parked(&self) -> Option<ReclaimedContent<InstanceState>> {
-        self.0.try_reclaim()
+        self.slot.try_reclaim()
     }
 
     /// Takes the call that has waited longest.
-    pub(super) fn pop_queued(&self) -> Option<QueuedCall> {
-        self.0.pop_event()
+    pub(super) fn pop_call(&self) -> Option<QueuedCall> {
+        self.calls.pop()
     }
 
-    /// Drops the queued calls, and accepts no further ones: the owner has ended.
+    /// Takes the turn that has waited longest.
+    pub(super) fn pop_turn(&self) -> Option<MemberTurn> {
+        self.turns.pop()
+    }
+
+    /// Drops the queued calls and turns, and accepts no further ones: the owner has ended.
     pub(super) fn close(&self) {
-        self.0.close();
+        self.calls.close();
+        self.turns.close();
     }
 
     fn enqueue(&self, call: Call) -> EnterOutcome {
-        let Some(permit) = self.0.try_reserve(MAX_QUEUED_CALLS) else {
+        let Some(permit) = self.calls.try_reserve(MAX_QUEUED_CALLS) else {
             return EnterOutcome::Unavailable(call);
         };
         let (queued, receiver) = QueuedCall::new(call);

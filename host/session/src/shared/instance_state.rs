@@ -28,25 +28,32 @@
 //!
 //! "Locked" and "poisoned" are states of the slot's lock; the other boxes are variants of [`InstanceState`].
 //!
-//! Calls wait in two queues:
+//! Calls wait in three queues:
 //!
-//! - The **slot's queue** takes the call of a session that finds the lock held. The session that holds the lock makes
-//!   the queued calls after its own one (`drain_waiters`), and the owner makes those that are left.
+//! - The **slot's queue of calls** takes the call of a session that finds the lock held. The session that holds the lock
+//!   makes the queued calls after its own one (`drain_calls`), and the owner makes those that are left.
+//! - The **slot's queue of turns** has the members whose sessions rest, and whose mailboxes have messages. A session that
+//!   was in the slot reads these mailboxes at the end of its wake-up (`drain_turns`), so that the frames of several
+//!   messages go out in one write. The owner does so for the members that are left.
 //! - The **job queue** of the owner takes a call that finds the instance `WithOwner`, `OwnerNeeded`, poisoned or slow,
 //!   or the slot's queue full. It also carries commands of rollouts.
 //!
-//! No call is left in the slot's queue: a session queues its call and then tries the lock, and a session that has
+//! No call is left in the slot's queues: a session queues its call and then tries the lock, and a session that has
 //! unlocked then looks at the queue. A sequentially consistent fence stands between the two steps on both sides, so at
 //! least one of the two sees the other. `narrowboat_sync::HandoffSlot` has the fence, and its loom models check it.
 
 use tokio::sync::oneshot;
 
-use super::queued_call::QueuedCall;
+use super::member_turn::MemberTurn;
+use super::queued_call::{QueuedCall, ReplyTo};
 use crate::call_outcome::{CallOutcome, CallResult, call_instance, created_consumer};
 use crate::effect_applier::EffectApplier;
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_runtime::{Call, ConnectionId, Instance};
+
+/// Messages of one member that are handled in a row, before those of the next one.
+pub(super) const MAX_CALLS_IN_A_TURN: usize = 16;
 
 /// The content of the slot of a shared instance. The module's documentation has a diagram.
 #[derive(Default)]
@@ -68,11 +75,11 @@ pub(super) enum OwnerAction {
     Disconnect(ConnectionId),
 }
 
-/// A call of which the instance died. Its sender waits for the reply.
+/// A call of which the instance died, and the receiver of its result.
 pub(super) struct FatalCall {
     pub(super) call: Call,
     pub(super) fault: GuestFault,
-    pub(super) reply: oneshot::Sender<CallResult>,
+    pub(super) reply: ReplyTo,
 }
 
 impl InstanceState {
@@ -112,6 +119,7 @@ impl InstanceState {
             return;
         }
         let QueuedCall { call, reply, span } = queued;
+        let reply = ReplyTo::Session(reply);
         let Some((result, reply)) = span.in_scope(|| self.run_call(call, reply, applier)) else {
             return;
         };
@@ -122,6 +130,27 @@ impl InstanceState {
         }
     }
 
+    /// Calls the consumer of a member for the messages in its mailbox. Returns the turn if there may be more.
+    pub(super) fn run_turn(
+        &mut self,
+        mut turn: MemberTurn,
+        applier: &EffectApplier<'_>,
+    ) -> Option<MemberTurn> {
+        for _ in 0..MAX_CALLS_IN_A_TURN {
+            if !self.is_ready() {
+                break;
+            }
+            let call = turn.next_call()?;
+            let span = turn.call_span(&call);
+            let reply = ReplyTo::Member(turn);
+            let (result, reply) = span.in_scope(|| self.run_call(call, reply, applier))?;
+            let ReplyTo::Member(returned) = reply else { return None };
+            returned.handle_result(result);
+            turn = returned;
+        }
+        Some(turn)
+    }
+
     /// Calls `disconnect` of a consumer whose client left during its handshake. No session waits for the reply.
     fn disconnect_abandoned(&mut self, id: ConnectionId, applier: &EffectApplier<'_>) {
         if !self.is_ready() {
@@ -129,16 +158,20 @@ impl InstanceState {
             return;
         }
         let (reply, _) = oneshot::channel();
-        let _ = self.run_call(Call::Disconnect(id, CloseFrame::abnormal()), reply, applier);
+        let _ = self.run_call(
+            Call::Disconnect(id, CloseFrame::abnormal()),
+            ReplyTo::Session(reply),
+            applier,
+        );
     }
 
     /// Makes a call, and returns its result with `reply`; or leaves both to the owner if the instance dies of it.
     fn run_call(
         &mut self,
         call: Call,
-        reply: oneshot::Sender<CallResult>,
+        reply: ReplyTo,
         applier: &EffectApplier<'_>,
-    ) -> Option<(CallResult, oneshot::Sender<CallResult>)> {
+    ) -> Option<(CallResult, ReplyTo)> {
         // Whether calls are short has been checked before this. It changes at any time, by calls in other instances.
         let instance = match self {
             Self::Parked(instance) if !instance.is_dead() => instance,

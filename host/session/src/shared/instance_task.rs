@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use narrowboat_sync::ReclaimedContent;
-use tokio::sync::{mpsc, oneshot};
+use narrowboat_sync::{NextDrainer, ReclaimedContent};
+use tokio::sync::mpsc;
 use tracing::Instrument;
 
 use super::instance_slot::InstanceSlot;
-use super::instance_state::{FatalCall, InstanceState, OwnerAction};
+use super::instance_state::{FatalCall, InstanceState, MAX_CALLS_IN_A_TURN, OwnerAction};
 use super::job::Job;
-use super::queued_call::QueuedCall;
+use super::member_turn::MemberTurn;
+use super::queued_call::{QueuedCall, ReplyTo};
 use super::shared_instance::SharedInstance;
 use crate::call_outcome::{CallOutcome, CallResult, call_instance, created_consumer};
+use crate::charged_flush::flush_charged;
 use crate::instance_owner::InstanceOwner;
 use crate::instance_registration::InstanceRegistration;
 use crate::instance_registry::InstanceRegistry;
@@ -24,6 +26,7 @@ use crate::postponed_move::PostponedMove;
 use crate::skipped_disconnects::log_skipped_disconnects;
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::{Fault, GuestFault};
+use narrowboat_core::flush_after_poll::FlushAfterPoll;
 use narrowboat_runtime::{Call, ConnectionId, Instance, Plugin, PreSnapshots};
 
 /// Times that the owner yields while a session is in the slot, before it takes the call for a long one and sleeps.
@@ -59,7 +62,8 @@ pub(crate) fn acquire_shared_instance(registry: &Arc<InstanceRegistry>) -> Share
             pre_snapshots: PreSnapshots::default(),
             postponed_move: None,
         };
-        tokio::spawn(task.run(queue));
+        let quota = Arc::clone(&registry.plugin.quota);
+        tokio::spawn(FlushAfterPoll::new(task.run(queue), move |list| flush_charged(&quota, list)));
     })
 }
 
@@ -99,19 +103,45 @@ impl SharedInstanceTask {
             return self.next_job_before_move(queue).await;
         }
         self.slot.park(self.instance.take());
-        let job = match self.slot.pop_queued() {
-            Some(queued) => Job::Call(queued),
+        let job = match self.drain_slot(queue).await {
+            Some(job) => job,
             // The queue ends with its last sender, so no session needs the instance then.
             None => queue.recv().await?,
         };
         self.reclaim_instance().await.then_some(job)
     }
 
+    /// Makes the calls that wait at the slot while the instance is parked, in pieces. Returns the next job if there is one
+    /// before the end: a call that cannot be made at the slot, or a job that came meanwhile.
+    async fn drain_slot(&self, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
+        loop {
+            self.slot.begin_owner_look();
+            let calls = self.slot.drain_calls(&self.effect_applier());
+            let turns = self.slot.drain_turns(&self.effect_applier());
+            if (calls, turns) == (NextDrainer::Nobody, NextDrainer::Nobody) {
+                return None;
+            }
+            if !self.slot.is_ready() {
+                return Some(self.pop_queued().unwrap_or(Job::Wake));
+            }
+            if let Ok(job) = queue.try_recv() {
+                return Some(job);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Takes a call or a turn that waits at the slot.
+    pub(super) fn pop_queued(&self) -> Option<Job> {
+        self.slot.begin_owner_look();
+        self.slot.pop_call().map(Job::Call).or_else(|| self.slot.pop_turn().map(Job::Turn))
+    }
+
     /// Waits for the next job while a move is postponed. The instance is not parked, so that each event of it is a job
     /// after which the guest is asked again. At the end of `move_wait` the job is [`Job::Wake`].
     async fn next_job_before_move(&mut self, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
-        if let Some(queued) = self.slot.pop_queued() {
-            return Some(Job::Call(queued));
+        if let Some(queued) = self.pop_queued() {
+            return Some(queued);
         }
         std::future::poll_fn(|cx| {
             let due = self.postponed_move.as_mut().map(|postponed| postponed.poll_due(cx));
@@ -164,15 +194,29 @@ impl SharedInstanceTask {
             Job::Call(queued) if queued.is_abandoned() => {}
             Job::Call(QueuedCall { call, reply, span }) => {
                 let result = self.call_with_recovery(call).instrument(span).await;
-                self.send_reply(reply, result).await;
+                self.send_reply(ReplyTo::Session(reply), result).await;
             }
+            Job::Turn(turn) => self.run_turn(turn).await,
             Job::Wake => {}
             Job::Command(command) => self.run_command(command).await,
         }
     }
 
+    /// Calls the consumer of a member for the messages in its mailbox. What is left after that is left to its session.
+    async fn run_turn(&mut self, mut turn: MemberTurn) {
+        for _ in 0..MAX_CALLS_IN_A_TURN {
+            let Some(call) = turn.next_call() else { return };
+            let span = turn.call_span(&call);
+            let result = self.call_with_recovery(call).instrument(span).await;
+            turn.handle_result(result);
+            if self.instance.is_none() {
+                return;
+            }
+        }
+    }
+
     /// Replies to the sender of a call. If its client left during the handshake, calls `disconnect` instead.
-    async fn send_reply(&mut self, reply: oneshot::Sender<CallResult>, result: CallResult) {
+    async fn send_reply(&mut self, reply: ReplyTo, result: CallResult) {
         if let Err(unreceived) = reply.send(result)
             && let Some(id) = created_consumer(&unreceived)
         {

@@ -1,5 +1,6 @@
 //! The jobs of the task that owns a shared instance.
 
+use super::member_turn::MemberTurn;
 use super::queued_call::QueuedCall;
 use crate::owner_command::OwnerCommand;
 
@@ -10,6 +11,8 @@ pub(super) const JOB_QUEUE_LIMIT: usize = 256;
 pub(crate) enum Job {
     /// Calls the guest.
     Call(QueuedCall),
+    /// Calls the consumer of a member whose session rests, for the messages in its mailbox.
+    Turn(MemberTurn),
     /// Takes the instance back, looks at its state, and makes the calls that are queued at its slot.
     Wake,
     /// Runs a command of a rollout.

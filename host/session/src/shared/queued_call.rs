@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 use tracing::Span;
 
+use super::member_turn::MemberTurn;
 use crate::call_outcome::CallResult;
 use narrowboat_runtime::Call;
 
@@ -12,6 +13,14 @@ pub(crate) struct QueuedCall {
     pub(super) reply: oneshot::Sender<CallResult>,
     /// The span of the waiting session, for traces.
     pub(super) span: Span,
+}
+
+/// The receiver of the result of a call of which the instance died.
+pub(super) enum ReplyTo {
+    /// A session, which waits for it.
+    Session(oneshot::Sender<CallResult>),
+    /// A member whose session rests.
+    Member(MemberTurn),
 }
 
 impl QueuedCall {
@@ -24,5 +33,21 @@ impl QueuedCall {
     /// Whether this is a handshake whose client has left. The guest is not called for it.
     pub(super) fn is_abandoned(&self) -> bool {
         matches!(self.call, Call::Connect { .. }) && self.reply.is_closed()
+    }
+}
+
+impl ReplyTo {
+    /// Hands the result on.
+    ///
+    /// # Errors
+    /// The result, if its session has ended.
+    pub(super) fn send(self, result: CallResult) -> Result<(), CallResult> {
+        match self {
+            Self::Session(reply) => reply.send(result),
+            Self::Member(turn) => {
+                turn.handle_result(result);
+                Ok(())
+            }
+        }
     }
 }

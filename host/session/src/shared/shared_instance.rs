@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::instance_slot::{EnterOutcome, InstanceSlot};
 use super::job::Job;
+use super::member_turn::MemberTurn;
 use super::queued_call::QueuedCall;
 use crate::call_outcome::{CallOutcome, CallResult};
 use crate::effect_applier::EffectApplier;
@@ -61,15 +62,34 @@ impl SharedInstance {
         }
     }
 
+    /// Queues the turn of a member whose session rests: for the thread that is in the instance, or else for the owner.
+    /// Returns false if the instance has ended.
+    pub(super) fn queue_turn(&self, turn: impl FnOnce() -> MemberTurn) -> bool {
+        let drainer = self.slot.queue_turn(turn);
+        if drainer == Some(NextDrainer::Owner) {
+            self.notify_owner();
+        }
+        drainer.is_some()
+    }
+
+    /// Takes the turns of members whose sessions rest, or lets the owner take them. Call it at the end of each wake-up
+    /// that has called the instance.
+    pub(crate) fn drain_turns(&self, applier: &EffectApplier<'_>) {
+        let _guard = WakeOwnerOnPanic(self);
+        if self.slot.drain_turns(applier) == NextDrainer::Owner {
+            self.notify_owner();
+        }
+    }
+
     fn start(&self, call: Call, applier: &EffectApplier<'_>) -> StartedCall {
         match self.slot.try_call(call, applier) {
             EnterOutcome::Completed(outcome) => {
-                self.drain_waiters(applier);
+                self.drain_calls(applier);
                 StartedCall::Completed(outcome)
             }
             EnterOutcome::Queued(receiver) => {
                 // The session that was in the slot may have left it before this call was queued.
-                self.drain_waiters(applier);
+                self.drain_calls(applier);
                 StartedCall::Waiting(None, receiver)
             }
             EnterOutcome::Died(receiver) => {
@@ -105,8 +125,15 @@ impl SharedInstance {
     }
 
     /// Makes the calls that others have queued, or lets the owner make them.
-    fn drain_waiters(&self, applier: &EffectApplier<'_>) {
-        if self.slot.drain_waiters(applier) == NextDrainer::Owner {
+    fn drain_calls(&self, applier: &EffectApplier<'_>) {
+        if self.slot.drain_calls(applier) == NextDrainer::Owner {
+            self.wake_owner();
+        }
+    }
+
+    /// Wakes the owner for the queues of the slot, unless it will look at them anyway.
+    fn notify_owner(&self) {
+        if self.slot.notify_owner() {
             self.wake_owner();
         }
     }

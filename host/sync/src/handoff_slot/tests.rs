@@ -3,8 +3,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::*;
 
 /// A slot in which a task has panicked.
-fn poisoned_slot() -> HandoffSlot<u8, u8> {
-    let slot = HandoffSlot::<u8, u8>::default();
+fn poisoned_slot() -> HandoffSlot<u8> {
+    let slot = HandoffSlot::<u8>::default();
     slot.park(7);
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         let HandoffEntry::Entered(_content) = slot.try_enter() else { return };
@@ -23,11 +23,11 @@ fn a_slot_in_which_a_task_panicked_is_poisoned_and_not_busy() {
 #[test]
 fn the_owner_drains_the_queue_of_a_poisoned_slot() {
     let slot = poisoned_slot();
-    slot.try_reserve(1).unwrap().send(1);
-    let drainer =
-        slot.serve(64, || (), |_| true, |_, _| unreachable!("a poisoned slot cannot be entered"));
-    assert_eq!(drainer, NextDrainer::Owner);
-    assert_eq!(slot.pop_event(), Some(1));
+    let queue = HandoffQueue::default();
+    queue.try_reserve(1).unwrap().send(1);
+    let refuse = |_: &mut u8, _| unreachable!("a poisoned slot cannot be entered");
+    assert_eq!(slot.serve(&queue, 64, || (), |_| true, refuse), NextDrainer::Owner);
+    assert_eq!(queue.pop(), Some(1));
 }
 
 #[test]
@@ -37,11 +37,11 @@ fn the_owner_reclaims_a_poisoned_value_and_learns_that_it_is() {
 }
 
 #[test]
-fn a_closed_slot_refuses_events_and_drops_the_queued_ones() {
-    let slot = HandoffSlot::<u8, u8>::default();
-    slot.try_reserve(1).unwrap().send(1);
-    assert!(slot.try_reserve(1).is_none(), "it is full");
-    slot.close();
-    assert_eq!(slot.pop_event(), None);
-    assert!(slot.try_reserve(1).is_none());
+fn a_closed_queue_refuses_events_and_drops_the_queued_ones() {
+    let queue = HandoffQueue::default();
+    queue.try_reserve(1).unwrap().send(1);
+    assert!(queue.try_reserve(1).is_none(), "it is full");
+    queue.close();
+    assert_eq!(queue.pop(), None);
+    assert!(queue.try_reserve(1).is_none());
 }

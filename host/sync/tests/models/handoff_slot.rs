@@ -6,7 +6,7 @@ use std::sync::Arc as StdArc;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::thread;
-use narrowboat_sync::{HandoffEntry, HandoffSlot, NextDrainer};
+use narrowboat_sync::{HandoffEntry, HandoffQueue, HandoffSlot, NextDrainer};
 
 const CAPACITY: usize = 8;
 
@@ -69,7 +69,8 @@ impl Drop for Event {
 
 /// A shared instance, and whether its owner was notified.
 struct Shared {
-    slot: HandoffSlot<Content, Event>,
+    slot: HandoffSlot<Content>,
+    queue: HandoffQueue<Event>,
     is_owner_notified: AtomicBool,
     counts: StdArc<EventCounts>,
 }
@@ -80,7 +81,8 @@ impl Shared {
         slot.park(Content::new(is_parked));
         let counts =
             StdArc::new(EventCounts { applied: AtomicUsize::new(0), dropped: AtomicUsize::new(0) });
-        Arc::new(Self { slot, is_owner_notified: AtomicBool::new(false), counts })
+        let queue = HandoffQueue::default();
+        Arc::new(Self { slot, queue, is_owner_notified: AtomicBool::new(false), counts })
     }
 
     fn event(&self) -> Event {
@@ -94,7 +96,7 @@ impl Shared {
         match self.slot.try_enter() {
             HandoffEntry::Entered(mut content) if content.is_parked => event.apply(&mut content),
             HandoffEntry::Entered(_) | HandoffEntry::Poisoned => return self.send_to_owner(event),
-            HandoffEntry::Busy => match self.slot.try_reserve(CAPACITY) {
+            HandoffEntry::Busy => match self.queue.try_reserve(CAPACITY) {
                 Some(permit) => permit.send(event),
                 None => return self.send_to_owner(event),
             },
@@ -104,11 +106,25 @@ impl Shared {
 
     fn serve(&self) {
         let drainer = self.slot.serve(
+            &self.queue,
             CAPACITY,
             || (),
             |content| content.is_parked,
             |content, event| event.apply(content),
         );
+        if drainer == NextDrainer::Owner {
+            self.is_owner_notified.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Queues an event for a session that rests, which does not call the instance itself: `SharedInstance::queue_turn`.
+    fn queue_only(&self) {
+        switch_point();
+        match self.queue.try_reserve(CAPACITY) {
+            Some(permit) => permit.send(self.event()),
+            None => return,
+        }
+        let drainer = self.slot.serve(&self.queue, 0, || (), |_| true, |_, _| {});
         if drainer == NextDrainer::Owner {
             self.is_owner_notified.store(true, Ordering::Relaxed);
         }
@@ -122,7 +138,7 @@ impl Shared {
     /// Drains the queue if the owner was notified, as the task of the owner does.
     fn drain_as_owner(&self) {
         if self.is_owner_notified.load(Ordering::Relaxed) {
-            while let Some(event) = self.slot.pop_event() {
+            while let Some(event) = self.queue.pop() {
                 event.apply(&mut Content::default());
             }
         }
@@ -142,6 +158,38 @@ fn each_of_two_concurrent_events_is_applied() {
             thread::spawn(move || shared.call())
         };
         shared.call();
+        other.join().unwrap();
+        shared.drain_as_owner();
+        assert_eq!(shared.applied(), 2, "an event is left in the queue");
+    });
+}
+
+/// One thread queues an event and leaves the call to others, while a session calls the instance.
+#[test]
+fn an_event_that_is_only_queued_is_applied() {
+    loom::model(|| {
+        let shared = Shared::new(true);
+        let other = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.queue_only())
+        };
+        shared.call();
+        other.join().unwrap();
+        shared.drain_as_owner();
+        assert_eq!(shared.applied(), 2, "an event is left in the queue");
+    });
+}
+
+/// Two threads queue an event each, so that one may find the other in the slot, which does not drain it.
+#[test]
+fn two_events_that_are_only_queued_reach_the_owner() {
+    loom::model(|| {
+        let shared = Shared::new(true);
+        let other = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.queue_only())
+        };
+        shared.queue_only();
         other.join().unwrap();
         shared.drain_as_owner();
         assert_eq!(shared.applied(), 2, "an event is left in the queue");
@@ -184,7 +232,7 @@ fn an_event_that_arrives_while_the_owner_has_the_value_is_applied() {
         };
         // As the task of the owner: it parks the value, and drains the events that were queued meanwhile.
         shared.slot.park(content);
-        while let Some(event) = shared.slot.pop_event() {
+        while let Some(event) = shared.queue.pop() {
             event.apply(&mut Content::default());
         }
         session.join().unwrap();
@@ -209,10 +257,10 @@ fn a_queued_event_is_dropped_when_the_owner_closes_the_slot() {
                 None => thread::yield_now(),
             }
         };
-        shared.slot.close();
+        shared.queue.close();
         drop(content);
         session.join().unwrap();
-        assert!(shared.slot.pop_event().is_none(), "the event is left in the queue");
+        assert!(shared.queue.pop().is_none(), "the event is left in the queue");
         assert_eq!(shared.counts.dropped.load(Ordering::Relaxed), 1);
     });
 }

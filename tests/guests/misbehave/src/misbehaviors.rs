@@ -112,6 +112,19 @@ const MISBEHAVIORS: &[(&str, Misbehavior)] = &[
     ("blame-in-handle", |_, connection, rest| {
         Ok(ChannelLayer::send(connection.channel_name(), &Message::Blame { code: rest.parse()? })?)
     }),
+    ("channel", |_, connection, _| Ok(connection.send(connection.channel_name())?)),
+    // tell CHANNEL trap|again|CODE: sends a message that makes another consumer trap, send to itself for ever, or blame
+    // its client
+    ("tell", |_, connection, rest| {
+        let (channel, order) = rest.split_once(' ').unwrap_or((rest, ""));
+        let message = match order {
+            "trap" => Message::Trap,
+            "again" => Message::Again,
+            code => Message::Blame { code: code.parse()? },
+        };
+        ChannelLayer::send(channel, &message)?;
+        Ok(connection.send("told")?)
+    }),
     ("bad-group", |_, connection, _| {
         Ok(ChannelLayer::group_add("no group!", connection.channel_name())?)
     }),

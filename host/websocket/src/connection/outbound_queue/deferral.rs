@@ -11,6 +11,12 @@ use crate::connection::outbound_state::{OutboundState, Pushed, may_defer, notify
 use crate::split_tcp_stream::TcpWriter;
 
 impl OutboundQueue {
+    /// Whether the session is idle: it waits for an event, everything is written, and the connection is open.
+    pub fn is_idle(&self) -> bool {
+        let state = self.lock();
+        state.direct.rest == RestState::Idle && state.is_parked() && state.signals.is_open()
+    }
+
     /// Queues a frame of the connection's channel if its session is idle. Otherwise the frame has to take its turn in
     /// the mailbox.
     pub(in crate::connection) fn push_if_idle(&self, frame: &Frame) -> Option<Pushed> {
