@@ -1,13 +1,15 @@
 //! The session: the loop that joins a connection, a consumer and a mailbox.
 
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::task::coop::consume_budget;
 use tracing::{Span, info_span};
 
 use super::accepted_consumer::AcceptedConsumer;
+use super::call_outcome::CallOutcome;
 use super::migrating_owner::MigratingOwner;
-use super::pending_call::PendingCall;
+use super::pending_call::{CallFuture, PendingCall};
 use super::reply_fault::reply_fault;
 use super::session_link::{LinkState, SessionEvent, SessionLink};
 use super::shared::SharedTurns;
@@ -23,6 +25,9 @@ const MAX_CONSECUTIVE_DELIVERIES: u32 = 32;
 
 /// Messages of one read that a session handles in a row before it looks at requests, deliveries and timers.
 const MAX_CONSECUTIVE_MESSAGES: u32 = 16;
+
+/// The part of a call that its session has to wait for.
+type RestOfCall<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// A session. Dropping it drops its consumer, which calls `disconnect` with 1006.
 pub(super) struct Session<L> {
@@ -140,19 +145,43 @@ impl<L: SessionLink> Session<L> {
         polled
     }
 
-    /// Calls the guest, applies the effects, and handles the result.
-    pub(super) async fn call_guest(&mut self, call: Call) {
+    /// Calls the guest, applies the effects, and handles the result. Returns the rest of that work, if there is some to
+    /// wait for. Most calls have none, so the future of an open connection has no room for it.
+    fn start_call(&mut self, call: Call) -> Option<RestOfCall<'_>> {
         let span = self.call_span(&call);
-        let pending = span.in_scope(|| self.consumer.binding.call(call));
-        let outcome = self.await_call(pending).await;
-        if !outcome.effects.is_empty() {
-            span.in_scope(|| self.consumer.effect_applier().apply(outcome.effects));
+        match span.in_scope(|| self.consumer.binding.call(call)) {
+            PendingCall::Ready(outcome) => self.end_call(outcome, &span),
+            PendingCall::Running(running) => Some(Box::pin(self.finish_call(running, span))),
         }
-        drop(span);
-        match outcome.result {
-            Ok(reply) => self.handle_reply(reply),
-            // Boxed, so that the future of an open connection has no room for it.
-            Err(fault) => Box::pin(self.handle_guest_fault(fault, outcome.unapplied_call)).await,
+    }
+
+    /// Waits for a call that runs elsewhere, and ends it.
+    async fn finish_call(&mut self, running: CallFuture<CallOutcome>, span: Span) {
+        let outcome = self.await_call(PendingCall::Running(running)).await;
+        if let Some(rest) = self.end_call(outcome, &span) {
+            rest.await;
+        }
+    }
+
+    /// Calls the guest, as [`Self::start_call`], and waits for the rest.
+    pub(super) async fn call_guest(&mut self, call: Call) {
+        if let Some(rest) = self.start_call(call) {
+            rest.await;
+        }
+    }
+
+    /// Applies the effects of a call that has returned, and handles its result.
+    fn end_call(&mut self, outcome: CallOutcome, span: &Span) -> Option<RestOfCall<'_>> {
+        let CallOutcome { result, effects, unapplied_call } = outcome;
+        if !effects.is_empty() {
+            span.in_scope(|| self.consumer.effect_applier().apply(effects));
+        }
+        match result {
+            Ok(reply) => {
+                self.handle_reply(reply);
+                None
+            }
+            Err(fault) => Some(Box::pin(self.handle_guest_fault(fault, unapplied_call))),
         }
     }
 
@@ -212,7 +241,7 @@ impl<L: SessionLink> Session<L> {
     }
 
     /// Waits for work in the instance, and serves the client meanwhile.
-    pub(super) async fn await_call<T>(&mut self, pending: PendingCall<T>) -> T {
+    pub(super) async fn await_call<T: Send>(&mut self, pending: PendingCall<T>) -> T {
         match pending {
             PendingCall::Ready(result) => result,
             PendingCall::Running(running) => {

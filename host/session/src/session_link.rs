@@ -30,9 +30,9 @@ pub(super) enum LinkState<E> {
 }
 
 /// The client's side of a session: a socket, or a handshake that is undecided.
-pub(super) trait SessionLink {
+pub(super) trait SessionLink: Send {
     /// The end of a session.
-    type End;
+    type End: Send;
 
     /// Takes the next event that came while the guest was busy.
     fn take_event(&mut self, control: &ConnectionHandle) -> Option<SessionEvent<Self::End>>;
@@ -52,7 +52,10 @@ pub(super) trait SessionLink {
     fn poll_read_message(&mut self, cx: &mut Context<'_>) -> Poll<SessionEvent<Self::End>>;
 
     /// Serves the client until `work` in the instance ends, and returns the result of the work.
-    async fn serve_while<T>(&mut self, work: CallFuture<T>) -> (T, Option<Box<Instance>>);
+    fn serve_while<T: Send>(
+        &mut self,
+        work: CallFuture<T>,
+    ) -> impl Future<Output = (T, Option<Box<Instance>>)> + Send;
 
     /// Whether the client, and not the host, ended the connection while the guest was busy.
     fn has_peer_left(&self) -> bool;

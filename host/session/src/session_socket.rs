@@ -135,7 +135,10 @@ impl SessionLink for SessionSocket {
     }
 
     /// Reads frames ahead up to a limit, and writes.
-    async fn serve_while<T>(&mut self, mut work: CallFuture<T>) -> (T, Option<Box<Instance>>) {
+    async fn serve_while<T: Send>(
+        &mut self,
+        mut work: CallFuture<T>,
+    ) -> (T, Option<Box<Instance>>) {
         loop {
             let read_mode = match self.read_ahead.is_full() {
                 true => ReadMode::Pause,

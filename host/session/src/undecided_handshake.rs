@@ -56,7 +56,7 @@ impl SessionLink for UndecidedHandshake {
         Poll::Pending
     }
 
-    async fn serve_while<T>(&mut self, work: CallFuture<T>) -> (T, Option<Box<Instance>>) {
+    async fn serve_while<T: Send>(&mut self, work: CallFuture<T>) -> (T, Option<Box<Instance>>) {
         work.await
     }
 
