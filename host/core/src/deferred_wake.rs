@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::task::Waker;
 
+use crate::self_wake;
+
 /// The capacity of the list of wakers that a thread keeps; a larger list is freed.
 const MAX_RETAINED_CAPACITY: usize = 1_024;
 
@@ -33,7 +35,7 @@ pub fn wake_or_defer(waker: Waker) {
     if IS_DEFERRING.get() {
         DEFERRED.with_borrow_mut(|wakers| wakers.push(waker));
     } else {
-        waker.wake();
+        self_wake::wake(waker);
     }
 }
 
@@ -45,7 +47,7 @@ impl Drop for DeferredWakeGuard {
         IS_DEFERRING.set(false);
         // Take the list out, because a waker may run code that calls this module again.
         let mut wakers = DEFERRED.take();
-        wakers.drain(..).for_each(Waker::wake);
+        wakers.drain(..).for_each(self_wake::wake);
         if wakers.capacity() <= MAX_RETAINED_CAPACITY {
             DEFERRED.replace(wakers);
         }

@@ -27,6 +27,7 @@ pub mod plugin_file;
 pub mod plugin_settings;
 pub mod regular_file;
 pub mod scope;
+pub mod self_wake;
 pub mod sha256_digest;
 pub mod source_bundle;
 pub mod striped;

@@ -15,6 +15,7 @@ use super::shared::SharedMember;
 use narrowboat_channels::DeliverySink;
 use narrowboat_core::fault::{Fault, HostFault, sanitize_log_line};
 use narrowboat_core::flush_after_poll::FlushAfterPoll;
+use narrowboat_core::self_wake::PollUntilIdle;
 use narrowboat_runtime::Instance;
 use narrowboat_websocket::connection::{
     Connection, ConnectionEnd, ConnectionEvent, ConnectionHandle, ControlState, ReadMode,
@@ -52,6 +53,7 @@ impl AcceptedConsumer {
                 SocketEnd::Closed(end) => Box::pin(session.handle_closed(end)).await,
             }
         };
+        let running = PollUntilIdle::new(running);
         FlushAfterPoll::new(running, move |list| flush_charged(&quota, list))
     }
 
