@@ -14,6 +14,7 @@ pub mod frame;
 pub mod fs_ownership;
 pub mod glob;
 pub mod handshake_response;
+pub mod header_list;
 pub mod histogram;
 pub mod host_close;
 pub mod http_fields;

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::HeaderName;
+
+use crate::header_list::HeaderList;
 
 /// Header names in lower case and their raw values, in the order of the request.
 pub type Headers = Vec<(String, Bytes)>;
@@ -16,11 +17,11 @@ pub struct Scope {
     /// The percent-decoded path, as the route matched it.
     pub path: String,
     /// The path of the request line, without the query.
-    pub raw_path: Bytes,
+    pub raw_path: Box<[u8]>,
     /// The query without the question mark, still percent-encoded.
-    pub query_string: Bytes,
+    pub query_string: Box<[u8]>,
     /// All headers of the request.
-    pub headers: Vec<(HeaderName, Bytes)>,
+    pub headers: HeaderList,
     /// The subprotocols that the client offers, in its order of preference.
     pub subprotocols: Vec<String>,
     /// The address of the client.

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use narrowboat_channels::{
     ChannelLayer, Delivery, LayerError, LayerLimits, LayerQueue, Mailbox, MaybeReady, MemoryLayer,
     QueueLoad, Recipient,
 };
 use narrowboat_config::{Config, FailedMovePolicy, Limits, OverflowPolicy};
+use narrowboat_core::header_list::HeaderList;
 use narrowboat_core::message::Message;
 use narrowboat_core::name::{ChannelName, GroupName, Tenant};
 use narrowboat_core::scope::Scope;
@@ -195,9 +195,9 @@ impl Served {
         let scope = Scope {
             scheme: "ws",
             path: "/".to_owned(),
-            raw_path: Bytes::from_static(b"/"),
-            query_string: Bytes::new(),
-            headers: Vec::new(),
+            raw_path: b"/".as_slice().into(),
+            query_string: Box::default(),
+            headers: HeaderList::default(),
             subprotocols: Vec::new(),
             client: address,
             server: address,

@@ -49,14 +49,11 @@ impl AcceptedSocket {
     /// handshake that fails; `slot` is released when the handshake is over.
     pub(crate) async fn serve(self, permit: OwnedSemaphorePermit, slot: HandshakeSlot) {
         let Self { server, stream } = self;
-        let permit = Arc::new(permit);
-        // Each frame is a whole message: Nagle's algorithm would only delay it.
-        let _ = stream.set_nodelay(true);
-        let decide = |request, tenant| decide(&server, request, tenant, Arc::clone(&permit));
         // Boxed, so that the task of an open connection does not keep the memory of its handshake.
-        let outcome = Box::pin(perform_handshake(&server, stream, decide)).await;
-        drop(slot);
-        run_after_handshake(&server, outcome).await;
+        let opened = Box::pin(open_connection(&server, stream, permit, slot)).await;
+        if let Some(connection) = opened {
+            run_consumer(&server, connection).await;
+        }
     }
 
     /// Responds with 503, because `max_connections` sockets are open. Holds `_permit` meanwhile.
@@ -70,14 +67,36 @@ impl AcceptedSocket {
     }
 }
 
-/// Runs the session of an open connection to its end, or records why there is none.
-pub(crate) async fn run_after_handshake(
+/// A connection whose handshake has succeeded. Boxed, so that the task of the connection keeps no second place for it.
+pub(crate) struct OpenConnection {
+    socket: Box<Socket>,
+    consumer: Box<AcceptedConsumer>,
+}
+
+/// Performs the handshake of a socket, and releases `slot`.
+async fn open_connection(
+    server: &Server,
+    stream: TcpStream,
+    permit: OwnedSemaphorePermit,
+    slot: HandshakeSlot,
+) -> Option<OpenConnection> {
+    let permit = Arc::new(permit);
+    // Each frame is a whole message: Nagle's algorithm would only delay it.
+    let _ = stream.set_nodelay(true);
+    let decide = |request, tenant| decide(server, request, tenant, Arc::clone(&permit));
+    let outcome = perform_handshake(server, stream, decide).await;
+    drop(slot);
+    opened_connection(server, outcome).await
+}
+
+/// Returns the connection that a handshake has opened. Otherwise records why there is none, and ends its consumer.
+pub(crate) async fn opened_connection(
     server: &Server,
     outcome: Result<HandshakeOutcome<Box<AcceptedConsumer>>, HandshakeError>,
-) {
+) -> Option<OpenConnection> {
     match outcome {
         Ok(HandshakeOutcome::Open(socket, consumer)) => {
-            run_consumer(server, socket, consumer).await;
+            return Some(OpenConnection { socket, consumer });
         }
         Ok(HandshakeOutcome::Disconnected(consumer)) => consumer.disconnect_abnormally().await,
         Ok(HandshakeOutcome::Responded(status)) => server.handshake_failures.record_status(status),
@@ -86,6 +105,7 @@ pub(crate) async fn run_after_handshake(
             tracing::debug!(%error, "handshake failed");
         }
     }
+    None
 }
 
 /// Performs the handshakes of a socket, all within `handshake_timeout`: the header of the PROXY protocol and TLS, where
@@ -179,11 +199,11 @@ fn register_connection<'a>(server: &'a Server, consumer: &AcceptedConsumer) -> C
     guard
 }
 
-/// Runs the session of an open connection until it ends. The connection is registered meanwhile. The socket is boxed,
-/// so that this task does not keep a second place for it.
-async fn run_consumer(server: &Server, socket: Box<Socket>, consumer: Box<AcceptedConsumer>) {
+/// Runs the session of an open connection until it ends. The connection is registered meanwhile.
+pub(crate) async fn run_consumer(server: &Server, connection: OpenConnection) {
+    let OpenConnection { socket, consumer } = connection;
     let handle = Arc::clone(consumer.control());
     tracing::debug!(channel = %handle.channel, "connection open");
     let _registered = register_connection(server, &consumer);
-    consumer.run(Connection::new(*socket, handle, server.timeouts)).await;
+    consumer.run(Connection::new(*socket, handle, Arc::clone(&server.timeouts))).await;
 }

@@ -21,7 +21,7 @@ pub(crate) struct Server {
     pub(crate) host: Arc<Host>,
     pub(crate) config_reloader: Arc<ConfigReloader>,
     pub(crate) connections: Arc<ConnectionRegistry>,
-    pub(crate) timeouts: ConnectionTimeouts,
+    pub(crate) timeouts: Arc<ConnectionTimeouts>,
     pub(crate) handshake_limits: HandshakeLimits,
     /// The unfinished handshakes of each client address.
     pub(crate) handshakes_per_address: PerAddressLimit,
@@ -40,7 +40,7 @@ impl Server {
     /// The server of a host that begins to serve now.
     pub(crate) fn new(host: Host) -> Self {
         let limits = host.limits();
-        let timeouts = ConnectionTimeouts::from(limits);
+        let timeouts = Arc::new(ConnectionTimeouts::from(limits));
         let handshake_limits = HandshakeLimits {
             timeout: limits.handshake_timeout.duration(),
             max_frame: limits.max_frame.bytes(),

@@ -15,25 +15,31 @@ const READ_AHEAD_BYTE_LIMIT: usize = 256 * 1024;
 /// Payloads up to this size, in bytes, are copied: a slice of the read buffer would keep the whole buffer in memory.
 const COPY_LIMIT_BYTES: usize = 1024;
 
-/// A bounded queue of frames that were read ahead.
+/// A bounded queue of frames that were read ahead. Boxed, since few connections have one.
 #[derive(Default)]
-pub(super) struct ReadAhead {
+pub(super) struct ReadAhead(Option<Box<FrameList>>);
+
+#[derive(Default)]
+struct FrameList {
     frames: VecDeque<Frame>,
     bytes: usize,
 }
 
 impl ReadAhead {
     pub(super) fn is_empty(&self) -> bool {
-        self.frames.is_empty()
+        self.0.is_none()
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.frames.len() >= READ_AHEAD_FRAME_LIMIT || self.bytes >= READ_AHEAD_BYTE_LIMIT
+        self.0.as_ref().is_some_and(|list| {
+            list.frames.len() >= READ_AHEAD_FRAME_LIMIT || list.bytes >= READ_AHEAD_BYTE_LIMIT
+        })
     }
 
     pub(super) fn push(&mut self, frame: Frame) {
-        self.bytes += frame.len();
-        self.frames.push_back(match frame {
+        let list = self.0.get_or_insert_default();
+        list.bytes += frame.len();
+        list.frames.push_back(match frame {
             Frame::Binary(bytes) if bytes.len() <= COPY_LIMIT_BYTES => {
                 Frame::Binary(Bytes::copy_from_slice(&bytes))
             }
@@ -43,11 +49,12 @@ impl ReadAhead {
     }
 
     pub(super) fn pop(&mut self) -> Option<Frame> {
-        let frame = self.frames.pop_front()?;
-        self.bytes -= frame.len();
-        if self.frames.is_empty() {
-            self.frames = VecDeque::new();
+        let list = self.0.as_mut()?;
+        let frame = list.frames.pop_front();
+        list.bytes -= frame.as_ref().map_or(0, Frame::len);
+        if list.frames.is_empty() {
+            self.0 = None;
         }
-        Some(frame)
+        frame
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct SessionSocket {
     connection: Connection,
     read_ahead: ReadAhead,
     /// The connection ended while the guest was busy.
-    pending_end: Option<ConnectionEnd>,
+    pending_end: Option<Box<ConnectionEnd>>,
     /// The host began to stop while the guest was busy.
     shutdown_pending: bool,
     /// A command arrived while the guest was busy.
@@ -36,7 +36,7 @@ pub(super) struct SessionSocket {
 /// Why the session of an open connection has ended.
 pub(super) enum SocketEnd {
     Shutdown,
-    Closed(ConnectionEnd),
+    Closed(Box<ConnectionEnd>),
 }
 
 impl AcceptedConsumer {
@@ -184,7 +184,7 @@ impl Session<SessionSocket> {
     }
 
     /// Ends the session because the connection has ended: calls the consumer's `disconnect` and closes the socket.
-    async fn handle_closed(self, end: ConnectionEnd) {
+    async fn handle_closed(self, end: Box<ConnectionEnd>) {
         let (plugin, channel) = self.consumer.log_fields();
         tracing::debug!(
             plugin,

@@ -60,7 +60,7 @@ impl Peers {
             overflow: OverflowPolicy::Refuse,
         };
         let handle = Arc::new(ConnectionHandle::new(channel, outbound, traffic));
-        let timeouts = ConnectionTimeouts::from(&Limits::default());
+        let timeouts = Arc::new(ConnectionTimeouts::from(&Limits::default()));
         let connection = Connection::new(socket, Arc::clone(&handle), timeouts);
         let mut peers =
             Self { client: client.unwrap(), connection, handle, quota, wakes: Arc::default() };

@@ -10,6 +10,7 @@ use clap::Args;
 use narrowboat_channels::{LayerLimits, MemoryLayer};
 use narrowboat_config::{Config, FailedMovePolicy, OverflowPolicy};
 use narrowboat_core::frame::Frame;
+use narrowboat_core::header_list::HeaderList;
 use narrowboat_core::name::{ChannelName, ProcessId, Tenant};
 use narrowboat_core::scope::Scope;
 use narrowboat_egress::Egress;
@@ -181,9 +182,9 @@ fn empty_scope() -> Scope {
     Scope {
         scheme: "ws",
         path: "/".to_owned(),
-        raw_path: Vec::from("/").into(),
-        query_string: Vec::new().into(),
-        headers: Vec::new(),
+        raw_path: b"/".as_slice().into(),
+        query_string: Box::default(),
+        headers: HeaderList::default(),
         subprotocols: Vec::new(),
         client: address,
         server: address,

@@ -39,7 +39,7 @@ impl From<&Scope> for GuestScope {
             path: scope.path.clone(),
             raw_path: scope.raw_path.to_vec(),
             query_string: scope.query_string.to_vec(),
-            headers: headers.map(|(name, value)| (name.to_string(), value.to_vec())).collect(),
+            headers: headers.map(|(name, value)| (name.to_owned(), value.to_vec())).collect(),
             subprotocols: scope.subprotocols.clone(),
             client: Some((scope.client.ip().to_string(), scope.client.port())),
             server: Some((scope.server.ip().to_string(), scope.server.port())),

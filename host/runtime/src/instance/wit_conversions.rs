@@ -31,8 +31,7 @@ impl<'a> From<&'a Frame> for GuestFrame<'a> {
 
 /// Calls `call` with a scope of the guest's type, which borrows from `scope`.
 pub(super) fn with_guest_scope<R>(scope: &Scope, call: impl FnOnce(GuestScope<'_>) -> R) -> R {
-    let headers: Vec<(&str, &[u8])> =
-        scope.headers.iter().map(|(name, value)| (name.as_str(), &**value)).collect();
+    let headers: Vec<(&str, &[u8])> = scope.headers.iter().collect();
     let subprotocols: Vec<&str> = scope.subprotocols.iter().map(String::as_str).collect();
     let url_route: Vec<(&str, &str)> =
         scope.url_route.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -52,8 +52,8 @@ pub(crate) struct FrameDecoder {
     shares_chunk: bool,
     /// The header of the current frame and the length of its payload, of which a part is missing.
     current_frame: Option<(FrameHeader, usize)>,
-    /// The current message, of which the last frame is missing.
-    partial_message: Option<PartialMessage>,
+    /// The current message, of which the last frame is missing. Boxed, since few connections have one.
+    partial_message: Option<Box<PartialMessage>>,
     /// Whether messages are dropped.
     is_discarding: bool,
     inflater: Option<Inflater>,
@@ -241,7 +241,8 @@ impl FrameDecoder {
                     return Ok(Some(IncomingEvent::Message(message)));
                 }
                 // A copy, since the payload may keep a read buffer in memory until the next frame comes.
-                PartialMessage { flags, bytes: BytesMut::from(&*payload), utf8_checked_bytes: 0 }
+                let bytes = BytesMut::from(&*payload);
+                Box::new(PartialMessage { flags, bytes, utf8_checked_bytes: 0 })
             }
         };
         if header.is_final {
@@ -258,7 +259,7 @@ impl FrameDecoder {
         let flags = MessageFlags { is_text: false, is_deflated: header.rsv1 };
         let flags = self.partial_message.take().map_or(flags, |partial| partial.flags);
         let partial = PartialMessage { flags, bytes: BytesMut::new(), utf8_checked_bytes: 0 };
-        self.partial_message = (!header.is_final).then_some(partial);
+        self.partial_message = (!header.is_final).then(|| Box::new(partial));
     }
 
     /// Decompresses a complete message and checks that a text is UTF-8.

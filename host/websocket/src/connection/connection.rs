@@ -65,7 +65,7 @@ impl Connection {
     pub fn new(
         socket: Socket,
         handle: Arc<ConnectionHandle>,
-        timeouts: ConnectionTimeouts,
+        timeouts: Arc<ConnectionTimeouts>,
     ) -> Self {
         handle.outbound.set_direct_writer(socket.direct_writer());
         Self {
@@ -297,14 +297,18 @@ impl Connection {
             self.handle.traffic.record_stalled();
         }
         let deadline = Instant::now() + self.keepalive.close_timeout();
-        let end = ConnectionEnd { close_frame, fault, is_local_close: true };
+        let end = Box::new(ConnectionEnd { close_frame, fault, is_local_close: true });
         self.state = ConnectionState::AwaitingPeerClose { end, deadline };
         self.keepalive.set_timer(deadline);
         self.socket.discard_messages();
     }
 
     /// Handles the timer: sends a ping to a silent peer, or ends the connection.
-    fn poll_timeouts(&mut self, cx: &mut Context<'_>, read_mode: ReadMode) -> Poll<ConnectionEnd> {
+    fn poll_timeouts(
+        &mut self,
+        cx: &mut Context<'_>,
+        read_mode: ReadMode,
+    ) -> Poll<Box<ConnectionEnd>> {
         while let Poll::Ready(now) = self.keepalive.poll_timer(cx) {
             if let Some(end) = self.state.end_if_overdue(now) {
                 return Poll::Ready(end);

@@ -10,7 +10,7 @@ pub enum ConnectionEvent {
     /// The client sent a complete message.
     Message(Frame),
     /// The connection has ended or is about to. Call [`Connection::finish`](super::Connection::finish).
-    Closed(ConnectionEnd),
+    Closed(Box<ConnectionEnd>),
     /// The host has begun to stop. This event comes once.
     Stop,
     /// A command waits for the session.

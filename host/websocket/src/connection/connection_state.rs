@@ -28,8 +28,8 @@ pub(super) enum ConnectionState {
     /// A Close frame of this side is queued or sent, and the peer's Close has not come. Messages of the peer are
     /// dropped.
     AwaitingPeerClose {
-        /// The end that is reported, however the peer answers.
-        end: ConnectionEnd,
+        /// The end that is reported, however the peer answers. Boxed, so that an open connection has no room for it.
+        end: Box<ConnectionEnd>,
         /// The time at which the connection ends without the peer's Close.
         deadline: Instant,
     },
@@ -47,15 +47,15 @@ impl ConnectionState {
     }
 
     /// Ends the connection because of the peer. Returns `peer_end`, or the end that this side set when it closed first.
-    pub(super) fn end(&mut self, peer_end: ConnectionEnd) -> ConnectionEnd {
+    pub(super) fn end(&mut self, peer_end: ConnectionEnd) -> Box<ConnectionEnd> {
         match std::mem::replace(self, Self::Ended) {
             Self::AwaitingPeerClose { end, .. } => end,
-            Self::Open | Self::Ended => peer_end,
+            Self::Open | Self::Ended => Box::new(peer_end),
         }
     }
 
     /// Ends a connection whose peer has not sent its Close by the deadline.
-    pub(super) fn end_if_overdue(&mut self, now: Instant) -> Option<ConnectionEnd> {
+    pub(super) fn end_if_overdue(&mut self, now: Instant) -> Option<Box<ConnectionEnd>> {
         match std::mem::replace(self, Self::Ended) {
             Self::AwaitingPeerClose { end, deadline } if now >= deadline => Some(end),
             state => {

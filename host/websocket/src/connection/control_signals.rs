@@ -41,8 +41,9 @@ enum CloseState {
     /// Frames are accepted.
     #[default]
     Open,
-    /// A Close frame follows the queued frames. No more frames are accepted.
-    Requested(PendingClose),
+    /// A Close frame follows the queued frames. No more frames are accepted. Boxed, so that an open connection has no room
+    /// for it.
+    Requested(Box<PendingClose>),
     /// The Close frame has been taken, or the socket is closed.
     Closed,
 }
@@ -72,7 +73,7 @@ impl ControlSignals {
         if !self.is_open() {
             return false;
         }
-        self.close = CloseState::Requested(request);
+        self.close = CloseState::Requested(Box::new(request));
         true
     }
 
@@ -109,7 +110,7 @@ impl ControlSignals {
         match std::mem::take(&mut self.close) {
             CloseState::Requested(request) => {
                 self.close = CloseState::Closed;
-                Some(request)
+                Some(*request)
             }
             state => {
                 self.close = state;

@@ -1,6 +1,7 @@
 //! The timer of a connection: pings, the idle time-out, and the time-out of the closing handshake.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::connection_timeouts::ConnectionTimeouts;
 
 /// The timer of a connection, and the time of the last bytes from its peer.
 pub(super) struct Keepalive {
-    timeouts: ConnectionTimeouts,
+    timeouts: Arc<ConnectionTimeouts>,
     last_activity: Instant,
     timer: Pin<Box<Sleep>>,
 }
@@ -26,7 +27,7 @@ pub(super) enum KeepaliveAction {
 }
 
 impl Keepalive {
-    pub(super) fn new(timeouts: ConnectionTimeouts) -> Self {
+    pub(super) fn new(timeouts: Arc<ConnectionTimeouts>) -> Self {
         let now = Instant::now();
         let timer = Box::pin(tokio::time::sleep_until(now + timeouts.keepalive_interval));
         Self { timeouts, last_activity: now, timer }
@@ -58,7 +59,7 @@ impl Keepalive {
 
     /// Returns the reaction to the silence since the last activity.
     pub(super) fn check_silence(&self, now: Instant) -> KeepaliveAction {
-        let ConnectionTimeouts { keepalive_interval, idle_timeout, .. } = self.timeouts;
+        let ConnectionTimeouts { keepalive_interval, idle_timeout, .. } = *self.timeouts;
         let silence = now - self.last_activity;
         if silence >= idle_timeout {
             KeepaliveAction::TimeOut(idle_timeout)

@@ -19,6 +19,7 @@ use super::upgrade::{accept_key, field_lines};
 use crate::connection::Extension;
 use narrowboat_config::{ProxyConfig, TokenLocation};
 use narrowboat_core::handshake_response::{HostRejection, Rejection};
+use narrowboat_core::header_list::HeaderList;
 use narrowboat_core::http_fields::{list_elements, parse_token, trim_ows};
 use narrowboat_core::origin::{
     HostPattern, Origin, OriginPattern, host_from_authority, is_valid_authority,
@@ -248,15 +249,15 @@ impl HandshakeRequest {
         Scope {
             scheme: if self.peer.is_secure { "wss" } else { "ws" },
             path,
-            raw_path: Bytes::copy_from_slice(uri.path().as_bytes()),
-            query_string: Bytes::copy_from_slice(uri.query().unwrap_or_default().as_bytes()),
+            raw_path: uri.path().as_bytes().into(),
+            query_string: uri.query().unwrap_or_default().as_bytes().into(),
             subprotocols: self.subprotocols(),
             client: self.peer.client_addr,
             server: self.peer.server_addr,
             url_route,
             user,
             attributes: Vec::new(),
-            headers: copy_headers(self.head.into_parts().0.headers),
+            headers: copy_headers(self.head.headers()),
         }
     }
 
@@ -325,12 +326,6 @@ impl HandshakeRequest {
 }
 
 /// Copies the headers. The values of hyper share its read buffer, and would keep all of it in memory.
-fn copy_headers(headers: HeaderMap) -> Vec<(HeaderName, Bytes)> {
-    let mut copies: Vec<(HeaderName, Bytes)> = Vec::with_capacity(headers.len());
-    for (name, value) in headers {
-        // `HeaderMap` yields the name only with the first value of a header.
-        let Some(name) = name.or_else(|| Some(copies.last()?.0.clone())) else { continue };
-        copies.push((name, Bytes::copy_from_slice(value.as_bytes())));
-    }
-    copies
+fn copy_headers(headers: &HeaderMap) -> HeaderList {
+    headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
 }

@@ -14,6 +14,7 @@ use narrowboat_channels::{LayerLimits, MemoryLayer};
 use narrowboat_config::{Config, OverflowPolicy};
 use narrowboat_core::capabilities::Capabilities;
 use narrowboat_core::frame::Frame;
+use narrowboat_core::header_list::HeaderList;
 use narrowboat_core::manifest::ExecutionMode;
 use narrowboat_core::name::Tenant;
 use narrowboat_core::scope::Scope;
@@ -76,9 +77,9 @@ fn scope() -> Scope {
     Scope {
         scheme: "ws",
         path: "/".to_owned(),
-        raw_path: Bytes::from_static(b"/"),
-        query_string: Bytes::new(),
-        headers: Vec::new(),
+        raw_path: b"/".as_slice().into(),
+        query_string: Box::default(),
+        headers: HeaderList::default(),
         subprotocols: Vec::new(),
         client: address,
         server: address,
