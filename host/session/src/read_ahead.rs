@@ -17,10 +17,10 @@ const COPY_LIMIT_BYTES: usize = 1024;
 
 /// A bounded queue of frames that were read ahead. Boxed, since few connections have one.
 #[derive(Default)]
-pub(super) struct ReadAhead(Option<Box<FrameList>>);
+pub(super) struct ReadAhead(Option<Box<FramesAhead>>);
 
 #[derive(Default)]
-struct FrameList {
+struct FramesAhead {
     frames: VecDeque<Frame>,
     bytes: usize,
 }
