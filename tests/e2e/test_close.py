@@ -233,7 +233,8 @@ def test_the_answer_to_a_consumers_close_does_not_change_what_it_hears(host):
     raw.send(close_frame(4200, b"yours"))
     assert raw.recv_frame() is None
     host.logged('closed with 4100 "mine"')
-    assert "4200" not in host.log()
+    # Digests and channels in the log may contain the digits.
+    assert "with 4200" not in host.log()
 
 
 @pytest.mark.parametrize(

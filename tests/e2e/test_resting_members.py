@@ -52,6 +52,18 @@ def test_a_member_that_messages_itself_for_ever_holds_up_no_other(host):
         assert host.connect("/misbehave/").ask("ok") == "ok"
 
 
+def test_a_call_does_not_wait_for_a_room_whose_handlers_are_slow(host):
+    (sender, _), (caller, _) = resting(host), resting(host)
+    members = [resting(host) for _ in range(100)]
+    channels = ",".join(channel for _, channel in members)
+    assert sender.ask(f"tell {channels} work") == "told"
+    # The handlers run on guest threads after the first one, one after the other.
+    assert [caller.ask("ok") for _ in range(5)] == ["ok"] * 5
+    with pytest.raises(TimeoutError):
+        members[-1][0].recv(timeout=0)
+    assert [member.recv() for member, _ in members] == ["worked"] * len(members)
+
+
 def test_a_resting_member_has_no_more_messages_waiting_than_its_capacity(serve):
     host = serve(plugins={"commander": {"isolation": "shared"}}, layer={"capacity": 3})
     (sender, _), (member, _) = resting(host, "/commander/"), resting(host, "/commander/")

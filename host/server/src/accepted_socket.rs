@@ -50,8 +50,8 @@ impl AcceptedSocket {
     pub(crate) async fn serve(self, permit: OwnedSemaphorePermit, slot: HandshakeSlot) {
         let Self { server, stream } = self;
         // Boxed, so that the task of an open connection does not keep the memory of its handshake.
-        let opened = Box::pin(open_connection(&server, stream, permit, slot)).await;
-        if let Some(connection) = opened {
+        let accepted = Box::pin(accept_connection(&server, stream, permit, slot)).await;
+        if let Some(connection) = accepted {
             run_consumer(&server, connection).await;
         }
     }
@@ -68,35 +68,35 @@ impl AcceptedSocket {
 }
 
 /// A connection whose handshake has succeeded. Boxed, so that the task of the connection keeps no second place for it.
-pub(crate) struct OpenConnection {
+pub(crate) struct AcceptedConnection {
     socket: Box<Socket>,
     consumer: Box<AcceptedConsumer>,
 }
 
 /// Performs the handshake of a socket, and releases `slot`.
-async fn open_connection(
+async fn accept_connection(
     server: &Server,
     stream: TcpStream,
     permit: OwnedSemaphorePermit,
     slot: HandshakeSlot,
-) -> Option<OpenConnection> {
+) -> Option<AcceptedConnection> {
     let permit = Arc::new(permit);
     // Each frame is a whole message: Nagle's algorithm would only delay it.
     let _ = stream.set_nodelay(true);
     let decide = |request, tenant| decide(server, request, tenant, Arc::clone(&permit));
     let outcome = perform_handshake(server, stream, decide).await;
     drop(slot);
-    opened_connection(server, outcome).await
+    accepted_connection(server, outcome).await
 }
 
 /// Returns the connection that a handshake has opened. Otherwise records why there is none, and ends its consumer.
-pub(crate) async fn opened_connection(
+pub(crate) async fn accepted_connection(
     server: &Server,
     outcome: Result<HandshakeOutcome<Box<AcceptedConsumer>>, HandshakeError>,
-) -> Option<OpenConnection> {
+) -> Option<AcceptedConnection> {
     match outcome {
         Ok(HandshakeOutcome::Open(socket, consumer)) => {
-            return Some(OpenConnection { socket, consumer });
+            return Some(AcceptedConnection { socket, consumer });
         }
         Ok(HandshakeOutcome::Disconnected(consumer)) => consumer.disconnect_abnormally().await,
         Ok(HandshakeOutcome::Responded(status)) => server.handshake_failures.record_status(status),
@@ -200,8 +200,8 @@ fn register_connection<'a>(server: &'a Server, consumer: &AcceptedConsumer) -> C
 }
 
 /// Runs the session of an open connection until it ends. The connection is registered meanwhile.
-pub(crate) async fn run_consumer(server: &Server, connection: OpenConnection) {
-    let OpenConnection { socket, consumer } = connection;
+pub(crate) async fn run_consumer(server: &Server, connection: AcceptedConnection) {
+    let AcceptedConnection { socket, consumer } = connection;
     let handle = Arc::clone(consumer.control());
     tracing::debug!(channel = %handle.channel, "connection open");
     let _registered = register_connection(server, &consumer);

@@ -8,7 +8,7 @@ use tokio::io::DuplexStream;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::accepted_socket::{decide, opened_connection, run_consumer};
+use crate::accepted_socket::{accepted_connection, decide, run_consumer};
 use crate::host::Host;
 use crate::reload::tell_consumers;
 use crate::server::Server;
@@ -114,7 +114,7 @@ async fn serve_stream(
     let peer = PeerInfo { client_addr, server_addr: SERVER_ADDR, is_secure: false };
     let handshake = handshake::accept(stream, peer, server.handshake_limits, decide);
     let outcome = Box::pin(handshake).await;
-    if let Some(connection) = opened_connection(&server, outcome).await {
+    if let Some(connection) = accepted_connection(&server, outcome).await {
         run_consumer(&server, connection).await;
     }
 }

@@ -4,6 +4,7 @@
 //! that state. `shared_instance` is a session's handle, and `instance_task` is the owner. `member_turn` and
 //! `shared_member` bring messages to the consumers of sessions that rest, and `shared_turns` takes the turns.
 
+mod drain_budget;
 mod instance_slot;
 mod instance_state;
 mod instance_task;

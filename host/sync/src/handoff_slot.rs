@@ -48,8 +48,10 @@ pub struct ReclaimedContent<T> {
 /// The party that has to drain the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextDrainer {
-    /// The queue is empty, or the task in the slot drains it.
+    /// The queue is empty.
     Nobody,
+    /// The task in the slot. It looks at all queues after it has left the slot.
+    Holder,
     /// The owner. The caller has to notify it.
     Owner,
 }
@@ -71,7 +73,9 @@ impl<T> HandoffSlot<T> {
         !queue.is_empty()
     }
 
-    /// Drains a queue: applies at most `limit` events to the value with `run`, while `is_ready` holds for the value.
+    /// Drains a queue: applies at most `limit` events to the value with `run`, while `is_ready` holds for the value. A caller
+    /// that has been in the slot, also with a limit of 0, has to look at the other queues of the slot afterwards: their
+    /// senders rely on it.
     /// `hold` makes a guard that is dropped after each lock of the slot, such as one that defers wake-ups.
     pub fn serve<E, H>(
         &self,
@@ -88,7 +92,7 @@ impl<T> HandoffSlot<T> {
             let _guard = hold();
             let mut content = match self.try_enter() {
                 HandoffEntry::Entered(content) => content,
-                HandoffEntry::Busy => return NextDrainer::Nobody,
+                HandoffEntry::Busy => return NextDrainer::Holder,
                 HandoffEntry::Poisoned => return NextDrainer::Owner,
             };
             while applied < limit && is_ready(&content) {

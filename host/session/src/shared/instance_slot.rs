@@ -5,11 +5,11 @@
 //! too. See `instance_state` for a diagram.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use narrowboat_sync::{HandoffEntry, HandoffQueue, HandoffSlot, NextDrainer, ReclaimedContent};
 use tokio::sync::oneshot;
 
+use super::drain_budget::DrainBudget;
 use super::instance_state::{FatalCall, InstanceState, OwnerAction, call_and_apply};
 use super::member_turn::MemberTurn;
 use super::queued_call::{QueuedCall, ReplyTo};
@@ -27,11 +27,8 @@ const MAX_DRAINED_CALLS: usize = 64;
 /// Members that a session takes turns for, before it goes on with its own work.
 const MAX_DRAINED_TURNS: usize = 64;
 
-/// Turns between two looks at the queued calls of other sessions and at the clock.
+/// Turns between two looks at the queued calls of other sessions.
 const TURNS_IN_A_ROW: usize = 8;
-
-/// The time after which a session takes no further turns.
-const MAX_TURN_TIME: Duration = Duration::from_millis(1);
 
 /// The slot of a shared instance, and the calls that wait for the session in it.
 #[derive(Default)]
@@ -58,7 +55,7 @@ pub(super) enum EnterOutcome {
 impl InstanceSlot {
     /// Calls the instance, if it is parked and its calls are short. Effects are applied before the next call begins.
     /// After `Completed` and `Queued` the session has to call [`InstanceSlot::drain_calls`], and at the end of its wake-up
-    /// [`InstanceSlot::drain_turns`].
+    /// [`InstanceSlot::drain`].
     pub(super) fn try_call(&self, call: Call, applier: &EffectApplier<'_>) -> EnterOutcome {
         // A task that this call wakes may want to enter the slot, and can only do so after the call.
         let _deferred = deferred_wake::defer_wakes();
@@ -96,32 +93,53 @@ impl InstanceSlot {
         )
     }
 
-    /// Takes the turns of members whose sessions rest. Returns who has to take further ones.
-    pub(super) fn drain_turns(&self, applier: &EffectApplier<'_>) -> NextDrainer {
-        if !self.slot.has_waiting(&self.turns) {
+    /// Takes the turns of members whose sessions rest, and makes the calls that other sessions queue meanwhile. Returns who
+    /// has to go on. Nothing waits if that is nobody.
+    pub(super) fn drain(&self, applier: &EffectApplier<'_>) -> NextDrainer {
+        if !self.has_waiting() {
             return NextDrainer::Nobody;
         }
-        let end = Instant::now() + MAX_TURN_TIME;
+        let budget = DrainBudget::new();
         for _ in 0..MAX_DRAINED_TURNS / TURNS_IN_A_ROW {
-            let drainers = (self.drain_some_turns(applier), self.drain_calls(applier));
-            if drainers == (NextDrainer::Nobody, NextDrainer::Nobody) {
-                return NextDrainer::Nobody;
+            match self.drain_both(applier, &budget) {
+                NextDrainer::Holder => return NextDrainer::Holder,
+                // A call may have queued turns.
+                NextDrainer::Nobody if !self.has_waiting() => return NextDrainer::Nobody,
+                NextDrainer::Nobody | NextDrainer::Owner => {}
             }
-            if !self.is_ready() || Instant::now() >= end {
+            if !self.is_ready() || budget.is_exhausted() {
                 break;
             }
         }
         NextDrainer::Owner
     }
 
-    fn drain_some_turns(&self, applier: &EffectApplier<'_>) -> NextDrainer {
+    /// Takes some turns, and makes the queued calls. Ends as soon as another thread is in the slot: if this one entered
+    /// again, it would have to look at both queues again.
+    fn drain_both(&self, applier: &EffectApplier<'_>, budget: &DrainBudget) -> NextDrainer {
+        let turns = self.drain_some_turns(applier, budget);
+        if turns == NextDrainer::Holder {
+            return NextDrainer::Holder;
+        }
+        match self.drain_calls(applier) {
+            NextDrainer::Nobody => turns,
+            calls => calls,
+        }
+    }
+
+    /// Whether calls or turns wait. Each thread that has been in the slot looks at both.
+    fn has_waiting(&self) -> bool {
+        self.slot.has_waiting(&self.turns) || !self.calls.is_empty()
+    }
+
+    fn drain_some_turns(&self, applier: &EffectApplier<'_>, budget: &DrainBudget) -> NextDrainer {
         self.slot.serve(
             &self.turns,
             TURNS_IN_A_ROW,
             deferred_wake::defer_wakes,
-            InstanceState::is_ready,
+            |state| state.is_ready() && !budget.is_exhausted(),
             |state, turn| {
-                if let Some(turn) = state.run_turn(turn, applier) {
+                if let Some(turn) = state.run_turn(turn, applier, budget) {
                     self.requeue(turn);
                 }
             },
@@ -129,7 +147,7 @@ impl InstanceSlot {
     }
 
     /// Puts a turn behind those of the other members. Nobody has to be notified: the caller drains the queue.
-    fn requeue(&self, turn: MemberTurn) {
+    pub(super) fn requeue(&self, turn: MemberTurn) {
         if let Some(permit) = self.turns.try_reserve(usize::MAX) {
             permit.send(turn);
         }
@@ -138,7 +156,10 @@ impl InstanceSlot {
     /// Queues the turn of a member. Returns who has to take it, or `None` if the slot is closed.
     pub(super) fn queue_turn(&self, turn: impl FnOnce() -> MemberTurn) -> Option<NextDrainer> {
         self.turns.try_reserve(usize::MAX)?.send(turn());
-        Some(self.slot.serve(&self.turns, 0, || (), |_| true, |_, _| {}))
+        let drainer = self.slot.serve(&self.turns, 0, || (), |_| true, |_, _| {});
+        // A session may have found this thread in the slot, and have left its call to it.
+        let leaves_calls = drainer == NextDrainer::Nobody && self.slot.has_waiting(&self.calls);
+        Some(if leaves_calls { NextDrainer::Owner } else { drainer })
     }
 
     /// Records that the owner has to look at the slot. Returns whether it has to be woken for that.

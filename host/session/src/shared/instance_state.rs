@@ -33,7 +33,7 @@
 //! - The **slot's queue of calls** takes the call of a session that finds the lock held. The session that holds the lock
 //!   makes the queued calls after its own one (`drain_calls`), and the owner makes those that are left.
 //! - The **slot's queue of turns** has the members whose sessions rest, and whose mailboxes have messages. A session that
-//!   was in the slot reads these mailboxes at the end of its wake-up (`drain_turns`), so that the frames of several
+//!   was in the slot reads these mailboxes at the end of its wake-up (`drain`), so that the frames of several
 //!   messages go out in one write. The owner does so for the members that are left.
 //! - The **job queue** of the owner takes a call that finds the instance `WithOwner`, `OwnerNeeded`, poisoned or slow,
 //!   or the slot's queue full. It also carries commands of rollouts.
@@ -44,6 +44,7 @@
 
 use tokio::sync::oneshot;
 
+use super::drain_budget::DrainBudget;
 use super::member_turn::MemberTurn;
 use super::queued_call::{QueuedCall, ReplyTo};
 use crate::call_outcome::{CallOutcome, CallResult, call_instance, created_consumer};
@@ -53,7 +54,7 @@ use narrowboat_core::fault::GuestFault;
 use narrowboat_runtime::{Call, ConnectionId, Instance};
 
 /// Messages of one member that are handled in a row, before those of the next one.
-pub(super) const MAX_CALLS_IN_A_TURN: usize = 16;
+const MAX_CALLS_IN_A_TURN: usize = 16;
 
 /// The content of the slot of a shared instance. The module's documentation has a diagram.
 #[derive(Default)]
@@ -135,12 +136,14 @@ impl InstanceState {
         &mut self,
         mut turn: MemberTurn,
         applier: &EffectApplier<'_>,
+        budget: &DrainBudget,
     ) -> Option<MemberTurn> {
         for _ in 0..MAX_CALLS_IN_A_TURN {
-            if !self.is_ready() {
+            if !self.is_ready() || budget.is_exhausted() {
                 break;
             }
             let call = turn.next_call()?;
+            budget.count_call();
             let span = turn.call_span(&call);
             let reply = ReplyTo::Member(turn);
             let (result, reply) = span.in_scope(|| self.run_call(call, reply, applier))?;

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tracing::Instrument;
 
 use super::instance_slot::InstanceSlot;
-use super::instance_state::{FatalCall, InstanceState, MAX_CALLS_IN_A_TURN, OwnerAction};
+use super::instance_state::{FatalCall, InstanceState, OwnerAction};
 use super::job::Job;
 use super::member_turn::MemberTurn;
 use super::queued_call::{QueuedCall, ReplyTo};
@@ -48,6 +48,8 @@ pub(super) struct SharedInstanceTask {
     pub(super) pre_snapshots: PreSnapshots,
     /// The move to another version that the guest has postponed. Meanwhile the task keeps the instance.
     pub(super) postponed_move: Option<Box<PostponedMove>>,
+    /// Whether a turn comes before the next job.
+    is_turn_next: bool,
 }
 
 /// Returns the shared instance for a new connection, and starts its task if none runs.
@@ -61,6 +63,7 @@ pub(crate) fn acquire_shared_instance(registry: &Arc<InstanceRegistry>) -> Share
             slot: Arc::clone(&instance.slot),
             pre_snapshots: PreSnapshots::default(),
             postponed_move: None,
+            is_turn_next: false,
         };
         let quota = Arc::clone(&registry.plugin.quota);
         tokio::spawn(FlushAfterPoll::new(task.run(queue), move |list| flush_charged(&quota, list)));
@@ -113,16 +116,14 @@ impl SharedInstanceTask {
 
     /// Makes the calls that wait at the slot while the instance is parked, in pieces. Returns the next job if there is one
     /// before the end: a call that cannot be made at the slot, or a job that came meanwhile.
-    async fn drain_slot(&self, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
+    async fn drain_slot(&mut self, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
         loop {
             self.slot.begin_owner_look();
-            let calls = self.slot.drain_calls(&self.effect_applier());
-            let turns = self.slot.drain_turns(&self.effect_applier());
-            if (calls, turns) == (NextDrainer::Nobody, NextDrainer::Nobody) {
+            if self.slot.drain(&self.registry.effect_applier()) != NextDrainer::Owner {
                 return None;
             }
             if !self.slot.is_ready() {
-                return Some(self.pop_queued().unwrap_or(Job::Wake));
+                return Some(self.next_waiting(queue).unwrap_or(Job::Wake));
             }
             if let Ok(job) = queue.try_recv() {
                 return Some(job);
@@ -131,17 +132,31 @@ impl SharedInstanceTask {
         }
     }
 
-    /// Takes a call or a turn that waits at the slot.
-    pub(super) fn pop_queued(&self) -> Option<Job> {
+    /// Takes a call, a job or a turn that waits. Jobs and turns alternate, so that sessions whose calls are jobs do not wait
+    /// for a whole room, and a room does not wait for all of them.
+    pub(super) fn next_waiting(&mut self, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
         self.slot.begin_owner_look();
-        self.slot.pop_call().map(Job::Call).or_else(|| self.slot.pop_turn().map(Job::Turn))
+        if let Some(call) = self.slot.pop_call() {
+            return Some(Job::Call(call));
+        }
+        let turn = if std::mem::take(&mut self.is_turn_next) { self.slot.pop_turn() } else { None };
+        if let Some(turn) = turn {
+            return Some(Job::Turn(turn));
+        }
+        match queue.try_recv() {
+            Ok(job) => {
+                self.is_turn_next = true;
+                Some(job)
+            }
+            Err(_) => self.slot.pop_turn().map(Job::Turn),
+        }
     }
 
     /// Waits for the next job while a move is postponed. The instance is not parked, so that each event of it is a job
     /// after which the guest is asked again. At the end of `move_wait` the job is [`Job::Wake`].
     async fn next_job_before_move(&mut self, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
-        if let Some(queued) = self.pop_queued() {
-            return Some(queued);
+        if let Some(job) = self.next_waiting(queue) {
+            return Some(job);
         }
         std::future::poll_fn(|cx| {
             let due = self.postponed_move.as_mut().map(|postponed| postponed.poll_due(cx));
@@ -202,17 +217,13 @@ impl SharedInstanceTask {
         }
     }
 
-    /// Calls the consumer of a member for the messages in its mailbox. What is left after that is left to its session.
+    /// Calls the consumer of a member for one message in its mailbox, and puts the turn behind those of the other members.
     async fn run_turn(&mut self, mut turn: MemberTurn) {
-        for _ in 0..MAX_CALLS_IN_A_TURN {
-            let Some(call) = turn.next_call() else { return };
-            let span = turn.call_span(&call);
-            let result = self.call_with_recovery(call).instrument(span).await;
-            turn.handle_result(result);
-            if self.instance.is_none() {
-                return;
-            }
-        }
+        let Some(call) = turn.next_call() else { return };
+        let span = turn.call_span(&call);
+        let result = self.call_with_recovery(call).instrument(span).await;
+        turn.handle_result(result);
+        self.slot.requeue(turn);
     }
 
     /// Replies to the sender of a call. If its client left during the handshake, calls `disconnect` instead.
@@ -312,8 +323,9 @@ impl SharedInstanceTask {
 
 impl Drop for SharedInstanceTask {
     fn drop(&mut self) {
+        let parked = self.slot.take_parked();
         self.slot.close();
-        if let Some(ReclaimedContent { content, .. }) = self.slot.take_parked() {
+        if let Some(ReclaimedContent { content, .. }) = parked {
             let (instance, action) = content.into_parts();
             self.instance = self.instance.take().or(instance);
             // The action may hold the reply of a fatal call: its sender learns from the drop that the instance is gone.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use narrowboat_sync::NextDrainer;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{mpsc, oneshot};
 
@@ -11,9 +12,11 @@ use super::job::Job;
 use super::member_turn::MemberTurn;
 use super::queued_call::QueuedCall;
 use crate::call_outcome::{CallOutcome, CallResult};
+use crate::charged_flush::flush_charged;
 use crate::effect_applier::EffectApplier;
 use crate::guarded_receiver::GuardedReceiver;
 use crate::pending_call::PendingCall;
+use narrowboat_core::deferred_flush::defer_flushes;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_runtime::Call;
 
@@ -76,9 +79,12 @@ impl SharedInstance {
     /// that has called the instance.
     pub(crate) fn drain_turns(&self, applier: &EffectApplier<'_>) {
         let _guard = WakeOwnerOnPanic(self);
-        if self.slot.drain_turns(applier) == NextDrainer::Owner {
+        let (scope, quota) = (defer_flushes(), &applier.plugin.quota);
+        if self.slot.drain(applier) == NextDrainer::Owner {
             self.notify_owner();
         }
+        // Nothing to write in a session, which writes the frames of its whole wake-up together.
+        scope.end(|list| flush_charged(quota, list));
     }
 
     fn start(&self, call: Call, applier: &EffectApplier<'_>) -> StartedCall {
@@ -93,7 +99,7 @@ impl SharedInstance {
                 StartedCall::Waiting(None, receiver)
             }
             EnterOutcome::Died(receiver) => {
-                self.wake_owner();
+                let _ = self.wake_owner();
                 StartedCall::Waiting(None, receiver)
             }
             EnterOutcome::Unavailable(call) => {
@@ -127,21 +133,22 @@ impl SharedInstance {
     /// Makes the calls that others have queued, or lets the owner make them.
     fn drain_calls(&self, applier: &EffectApplier<'_>) {
         if self.slot.drain_calls(applier) == NextDrainer::Owner {
-            self.wake_owner();
+            let _ = self.wake_owner();
         }
     }
 
     /// Wakes the owner for the queues of the slot, unless it will look at them anyway.
     fn notify_owner(&self) {
-        if self.slot.notify_owner() {
-            self.wake_owner();
+        if self.slot.notify_owner() && self.wake_owner().is_err() {
+            // The next notification tries again.
+            self.slot.begin_owner_look();
         }
     }
 
     /// Wakes the owner. An owner whose queue is full looks at the slot anyway, and an owner that ends drops all queued
     /// calls.
-    fn wake_owner(&self) {
-        let _ = self.jobs.try_send(Job::Wake);
+    fn wake_owner(&self) -> Result<(), TrySendError<Job>> {
+        self.jobs.try_send(Job::Wake)
     }
 }
 
@@ -151,7 +158,7 @@ struct WakeOwnerOnPanic<'a>(&'a SharedInstance);
 impl Drop for WakeOwnerOnPanic<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.wake_owner();
+            let _ = self.0.wake_owner();
         }
     }
 }

@@ -41,7 +41,7 @@ impl SharedInstanceTask {
             let Some(snapshots) = self.with_instance(work).await else { return };
             self.pre_snapshots = snapshots;
             for _ in 0..JOB_QUEUE_LIMIT {
-                let Some(job) = self.pending_job(queue) else { break };
+                let Some(job) = self.next_waiting(queue) else { break };
                 self.run_job(job).await;
                 if self.instance.is_none() {
                     return;
@@ -49,11 +49,6 @@ impl SharedInstanceTask {
             }
             tokio::task::yield_now().await;
         }
-    }
-
-    /// Takes a call that waits at the slot, or a job, if there is one.
-    fn pending_job(&self, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
-        self.pop_queued().or_else(|| queue.try_recv().ok())
     }
 
     /// After the instance has died of a call: rolls it back to the version that it left not long ago. Returns false if

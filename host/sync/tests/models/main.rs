@@ -6,4 +6,5 @@
 
 mod gauge_limit;
 mod handoff_slot;
+mod two_queues;
 mod wake_mutex;

@@ -26,6 +26,8 @@ enum Message {
     Trap,
     #[serde(rename = "misbehave.again")]
     Again,
+    #[serde(rename = "misbehave.work")]
+    Work,
     #[serde(rename = "misbehave.blame")]
     Blame { code: u16 },
 }
@@ -47,6 +49,7 @@ impl Consumer for MisbehavingConsumer {
     fn handle(&mut self, connection: &Connection, message: Message) -> Result<(), Error> {
         match message {
             Message::Trap => panic!("asked to trap in handle"),
+            Message::Work => misbehaviors::work_in_handle(connection),
             Message::Blame { code } => Err(Error::client(code, "a message says so")),
             Message::Again => Ok(ChannelLayer::send(connection.channel_name(), &Message::Again)?),
         }

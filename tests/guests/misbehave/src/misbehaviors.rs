@@ -113,16 +113,19 @@ const MISBEHAVIORS: &[(&str, Misbehavior)] = &[
         Ok(ChannelLayer::send(connection.channel_name(), &Message::Blame { code: rest.parse()? })?)
     }),
     ("channel", |_, connection, _| Ok(connection.send(connection.channel_name())?)),
-    // tell CHANNEL trap|again|CODE: sends a message that makes another consumer trap, send to itself for ever, or blame
-    // its client
+    // tell CHANNEL,CHANNEL… trap|again|work|CODE: sends a message that makes other consumers trap, send to themselves for
+    // ever, work for a while, or blame their clients
     ("tell", |_, connection, rest| {
-        let (channel, order) = rest.split_once(' ').unwrap_or((rest, ""));
+        let (channels, order) = rest.split_once(' ').unwrap_or((rest, ""));
         let message = match order {
             "trap" => Message::Trap,
             "again" => Message::Again,
+            "work" => Message::Work,
             code => Message::Blame { code: code.parse()? },
         };
-        ChannelLayer::send(channel, &message)?;
+        for channel in channels.split(',') {
+            ChannelLayer::send(channel, &message)?;
+        }
         Ok(connection.send("told")?)
     }),
     ("bad-group", |_, connection, _| {
@@ -180,6 +183,12 @@ pub(crate) fn loop_forever() {
     loop {
         black_box(());
     }
+}
+
+/// Works for some 10 ms, and says so.
+pub(crate) fn work_in_handle(connection: &Connection) -> Result<(), Error> {
+    burn_cpu(10_000_000);
+    Ok(connection.send("worked")?)
 }
 
 fn burn_cpu(rounds: u64) {
