@@ -1,12 +1,14 @@
 """`narrowboat dev` in tests."""
 
+import os
 import re
 import shutil
 
 from support import BUILD_DEADLINE, Host, eventually
 
-# A separate name, because the demo uses the same target folder.
-NAME = "dev-echo"
+# A separate name, because the demo uses the same target folder. So do test files that run beside each other, each on a
+# worker of its own.
+NAME = "dev-echo-" + os.environ.get("PYTEST_XDIST_WORKER", "alone")
 
 BROKEN = "fn broken() -> u8 { no_such_name }\n"
 

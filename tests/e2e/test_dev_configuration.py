@@ -110,9 +110,10 @@ def test_a_key_that_is_read_at_the_start_needs_a_restart(develop, crate):
 def test_a_wrong_configuration_is_reported_with_its_line_until_it_is_correct(develop, crate):
     host = develop().serves()
     client = host.connect("/")
-    crate.config.write_text(crate.tables("/") + '[[routes]]\npath = "/more/"\nplugin = "dev-eco"\n')
+    misspelt = NAME.replace("echo", "eco")
+    crate.config.write_text(crate.tables("/") + f'[[routes]]\npath = "/more/"\nplugin = "{misspelt}"\n')
     host.complains(
-        rf'it stays as it was error={crate.config}:8:\d+: routes.plugin: .*"dev-eco"; did you mean "{NAME}"\?'
+        rf'it stays as it was error={crate.config}:8:\d+: routes.plugin: .*"{misspelt}"; did you mean "{NAME}"\?'
     )
     assert client.ask("hello") == "hello"
     crate.config.write_text(crate.tables("/") + f'[[routes]]\npath = "/more/"\nplugin = "{NAME}"\n')
