@@ -57,24 +57,14 @@ impl Drop for DeferredWakeGuard {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
-    use std::task::Wake;
 
     use super::*;
-
-    #[derive(Default)]
-    struct Counter(AtomicU32);
-
-    impl Wake for Counter {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
+    use crate::wake_counter::WakeCounter;
 
     #[test]
     fn deferred_wake_ups_happen_when_the_outermost_guard_is_dropped() {
-        let counter = Arc::new(Counter::default());
-        let woken = || counter.0.load(Ordering::Relaxed);
+        let counter = Arc::new(WakeCounter::default());
+        let woken = || counter.count();
         wake_or_defer(Arc::clone(&counter).into());
         assert_eq!(woken(), 1);
         let outer = defer_wakes();

@@ -33,4 +33,6 @@ pub mod sha256_digest;
 pub mod source_bundle;
 pub mod striped;
 pub mod units;
+#[cfg(test)]
+mod wake_counter;
 pub mod warn_limiter;

@@ -101,29 +101,13 @@ impl<F: Future> Future for PollUntilIdle<F> {
 mod tests {
     use std::pin::pin;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
-    use std::task::Wake;
 
     use super::*;
-
-    #[derive(Default)]
-    struct Counter(AtomicU32);
-
-    impl Wake for Counter {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    impl Counter {
-        fn count(&self) -> u32 {
-            self.0.load(Ordering::Relaxed)
-        }
-    }
+    use crate::wake_counter::WakeCounter;
 
     /// Polls a future that wakes its own task in the first `wakes` polls. Returns its polls, and the wake-ups of the task.
     fn poll_once(wakes: u32) -> (u32, u32) {
-        let (counter, mut polls) = (Arc::new(Counter::default()), 0);
+        let (counter, mut polls) = (Arc::new(WakeCounter::default()), 0);
         let waker = Waker::from(Arc::clone(&counter));
         let future = std::future::poll_fn(|cx| {
             polls += 1;
@@ -149,7 +133,7 @@ mod tests {
 
     #[test]
     fn other_tasks_and_tasks_that_do_not_run_are_woken() {
-        let (own, other) = (Arc::new(Counter::default()), Arc::new(Counter::default()));
+        let (own, other) = (Arc::new(WakeCounter::default()), Arc::new(WakeCounter::default()));
         let (waker, other_waker) = (Waker::from(own.clone()), Waker::from(other.clone()));
         let mut future = pin!(PollUntilIdle::new(std::future::poll_fn(|_| {
             wake(other_waker.clone());

@@ -4,6 +4,7 @@ use tracing::info_span;
 use tracing::span::EnteredSpan;
 
 use super::charged_flush::{charge, flush_charged};
+use super::fail_connection::fail_connection;
 use narrowboat_channels::{ChannelLayer, LayerError, MaybeReady};
 use narrowboat_core::deferred_flush::defer_flushes;
 use narrowboat_core::log_target::TRACE;
@@ -49,11 +50,7 @@ impl EffectApplier<'_> {
                 connections.iter().for_each(|connection| connection.push(frame.clone()));
             }
             Effect::Close(connection, close) => connection.outbound.close(close),
-            Effect::Fail(connection, fault) => {
-                let version = plugin.live_version().digest().short_hex();
-                fault.log(&plugin.label, connection.channel.as_str(), &version);
-                connection.outbound.fail(fault);
-            }
+            Effect::Fail(connection, fault) => fail_connection(plugin, &connection, fault),
             Effect::Overflow(connection) => connection.outbound.fail_stalled(),
             Effect::Accept(connection, acceptance) => {
                 connection.outbound.decide_handshake(LateDecision::Accept(acceptance));

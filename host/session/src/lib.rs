@@ -20,6 +20,7 @@ mod connect_instance;
 mod connection_sink;
 mod disconnect;
 mod effect_applier;
+mod fail_connection;
 mod guarded_receiver;
 mod instance_binding;
 mod instance_owner;

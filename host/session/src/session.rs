@@ -157,7 +157,7 @@ impl<L: SessionLink> Session<L> {
 
     /// Waits for a call that runs elsewhere, and ends it.
     async fn finish_call(&mut self, running: CallFuture<CallOutcome>, span: Span) {
-        let outcome = self.await_call(PendingCall::Running(running)).await;
+        let outcome = self.await_running(running).await;
         if let Some(rest) = self.end_call(outcome, &span) {
             rest.await;
         }
@@ -244,11 +244,13 @@ impl<L: SessionLink> Session<L> {
     pub(super) async fn await_call<T: Send>(&mut self, pending: PendingCall<T>) -> T {
         match pending {
             PendingCall::Ready(result) => result,
-            PendingCall::Running(running) => {
-                let (result, instance) = self.link.serve_while(running).await;
-                self.consumer.binding.return_instance(instance);
-                result
-            }
+            PendingCall::Running(running) => self.await_running(running).await,
         }
+    }
+
+    async fn await_running<T: Send>(&mut self, running: CallFuture<T>) -> T {
+        let (result, instance) = self.link.serve_while(running).await;
+        self.consumer.binding.return_instance(instance);
+        result
     }
 }

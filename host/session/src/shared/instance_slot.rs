@@ -96,9 +96,6 @@ impl InstanceSlot {
     /// Takes the turns of members whose sessions rest, and makes the calls that other sessions queue meanwhile. Returns who
     /// has to go on. Nothing waits if that is nobody.
     pub(super) fn drain(&self, applier: &EffectApplier<'_>) -> NextDrainer {
-        if !self.has_waiting() {
-            return NextDrainer::Nobody;
-        }
         let budget = DrainBudget::new();
         for _ in 0..MAX_DRAINED_TURNS / TURNS_IN_A_ROW {
             match self.drain_both(applier, &budget) {
@@ -128,7 +125,7 @@ impl InstanceSlot {
     }
 
     /// Whether calls or turns wait. Each thread that has been in the slot looks at both.
-    fn has_waiting(&self) -> bool {
+    pub(super) fn has_waiting(&self) -> bool {
         self.slot.has_waiting(&self.turns) || !self.calls.is_empty()
     }
 

@@ -120,10 +120,8 @@ impl InstanceState {
             return;
         }
         let QueuedCall { call, reply, span } = queued;
-        let reply = ReplyTo::Session(reply);
-        let Some((result, reply)) = span.in_scope(|| self.run_call(call, reply, applier)) else {
-            return;
-        };
+        let run = || self.run_call(call, reply, ReplyTo::Session, applier);
+        let Some((result, reply)) = span.in_scope(run) else { return };
         if let Err(unreceived) = reply.send(result)
             && let Some(id) = created_consumer(&unreceived)
         {
@@ -145,11 +143,10 @@ impl InstanceState {
             let call = turn.next_call()?;
             budget.count_call();
             let span = turn.call_span(&call);
-            let reply = ReplyTo::Member(turn);
-            let (result, reply) = span.in_scope(|| self.run_call(call, reply, applier))?;
-            let ReplyTo::Member(returned) = reply else { return None };
-            returned.handle_result(result);
-            turn = returned;
+            let result;
+            (result, turn) =
+                span.in_scope(|| self.run_call(call, turn, ReplyTo::Member, applier))?;
+            turn.handle_result(result);
         }
         Some(turn)
     }
@@ -161,32 +158,31 @@ impl InstanceState {
             return;
         }
         let (reply, _) = oneshot::channel();
-        let _ = self.run_call(
-            Call::Disconnect(id, CloseFrame::abnormal()),
-            ReplyTo::Session(reply),
-            applier,
-        );
+        let call = Call::Disconnect(id, CloseFrame::abnormal());
+        let _ = self.run_call(call, reply, ReplyTo::Session, applier);
     }
 
-    /// Makes a call, and returns its result with `reply`; or leaves both to the owner if the instance dies of it.
-    fn run_call(
+    /// Makes a call, and returns its result with its `receiver`; or leaves both to the owner if the instance dies of it.
+    fn run_call<R>(
         &mut self,
         call: Call,
-        reply: ReplyTo,
+        receiver: R,
+        reply_to: fn(R) -> ReplyTo,
         applier: &EffectApplier<'_>,
-    ) -> Option<(CallResult, ReplyTo)> {
+    ) -> Option<(CallResult, R)> {
         // Whether calls are short has been checked before this. It changes at any time, by calls in other instances.
         let instance = match self {
             Self::Parked(instance) if !instance.is_dead() => instance,
-            _ => return Some((Err(GuestFault::InstanceLost), reply)),
+            _ => return Some((Err(GuestFault::InstanceLost), receiver)),
         };
         let outcome = call_and_apply(instance, call, applier);
         match (outcome.result, outcome.unapplied_call) {
             (Err(fault), Some(call)) => {
+                let reply = reply_to(receiver);
                 self.require_owner(OwnerAction::Recover(FatalCall { call, fault, reply }));
                 None
             }
-            (result, _) => Some((result, reply)),
+            (result, _) => Some((result, receiver)),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tracing::{Span, info_span};
 
 use crate::call_outcome::CallResult;
+use crate::fail_connection::fail_connection;
 use crate::reply_fault::reply_fault;
 use narrowboat_channels::{Delivery, MailboxDeputy};
 use narrowboat_core::fault::{Fault, GuestFault};
@@ -66,19 +67,15 @@ impl MemberTurn {
     /// Ends the connection if the result of a call asks for that.
     pub(super) fn handle_result(&self, result: CallResult) {
         let TurnContext { plugin, control, .. } = &*self.context;
-        let fault = match result {
-            Ok(reply) => reply_fault(reply, control, &plugin.label),
-            // The consumer has ended, or the end of its instance has closed the connection.
-            Err(GuestFault::InstanceLost) => None,
-            Err(fault) => {
-                let fault = Fault::Guest(fault);
-                let version = plugin.live_version().digest().short_hex();
-                fault.log(&plugin.label, control.channel.as_str(), &version);
-                Some(fault)
+        match result {
+            Ok(reply) => {
+                if let Some(fault) = reply_fault(reply, control, &plugin.label) {
+                    control.outbound.fail(fault);
+                }
             }
-        };
-        if let Some(fault) = fault {
-            control.outbound.fail(fault);
+            // The consumer has ended, or the end of its instance has closed the connection.
+            Err(GuestFault::InstanceLost) => {}
+            Err(fault) => fail_connection(plugin, control, Fault::Guest(fault)),
         }
     }
 }

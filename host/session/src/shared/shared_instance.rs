@@ -78,6 +78,9 @@ impl SharedInstance {
     /// Takes the turns of members whose sessions rest, or lets the owner take them. Call it at the end of each wake-up
     /// that has called the instance.
     pub(crate) fn drain_turns(&self, applier: &EffectApplier<'_>) {
+        if !self.slot.has_waiting() {
+            return;
+        }
         let _guard = WakeOwnerOnPanic(self);
         let (scope, quota) = (defer_flushes(), &applier.plugin.quota);
         if self.slot.drain(applier) == NextDrainer::Owner {

@@ -149,51 +149,36 @@ impl Shared {
     }
 }
 
-#[test]
-fn each_of_two_concurrent_events_is_applied() {
-    loom::model(|| {
+/// Queues or applies an event on each of two threads, and asserts that both are applied.
+fn apply_both(one: fn(&Shared), other: fn(&Shared)) {
+    loom::model(move || {
         let shared = Shared::new(true);
-        let other = {
+        let thread = {
             let shared = Arc::clone(&shared);
-            thread::spawn(move || shared.call())
+            thread::spawn(move || other(&shared))
         };
-        shared.call();
-        other.join().unwrap();
+        one(&shared);
+        thread.join().unwrap();
         shared.drain_as_owner();
         assert_eq!(shared.applied(), 2, "an event is left in the queue");
     });
+}
+
+#[test]
+fn each_of_two_concurrent_events_is_applied() {
+    apply_both(Shared::call, Shared::call);
 }
 
 /// One thread queues an event and leaves the call to others, while a session calls the instance.
 #[test]
 fn an_event_that_is_only_queued_is_applied() {
-    loom::model(|| {
-        let shared = Shared::new(true);
-        let other = {
-            let shared = Arc::clone(&shared);
-            thread::spawn(move || shared.queue_only())
-        };
-        shared.call();
-        other.join().unwrap();
-        shared.drain_as_owner();
-        assert_eq!(shared.applied(), 2, "an event is left in the queue");
-    });
+    apply_both(Shared::call, Shared::queue_only);
 }
 
 /// Two threads queue an event each, so that one may find the other in the slot, which does not drain it.
 #[test]
 fn two_events_that_are_only_queued_reach_the_owner() {
-    loom::model(|| {
-        let shared = Shared::new(true);
-        let other = {
-            let shared = Arc::clone(&shared);
-            thread::spawn(move || shared.queue_only())
-        };
-        shared.queue_only();
-        other.join().unwrap();
-        shared.drain_as_owner();
-        assert_eq!(shared.applied(), 2, "an event is left in the queue");
-    });
+    apply_both(Shared::queue_only, Shared::queue_only);
 }
 
 #[test]
