@@ -53,11 +53,16 @@ def test_the_clients_library_closes_cleanly(host):
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4321, "done")
 
 
+# More than the socket takes at once, so that a part of the reply waits in the host.
+REPLY_BYTES = 1 << 20
+
+
 def test_messages_before_a_close_are_answered_before_it(host):
-    raw = host.raw("/echo/")
-    raw.send_frame(TEXT, b"first")
+    raw = host.raw("/echo/", receive_buffer=4096)
+    raw.send_frame(TEXT, b"x" * REPLY_BYTES)
+    raw.socket.recv(1, socket.MSG_PEEK)
     raw.send(close_frame(1000))
-    assert [opcode for opcode, _ in raw.frames()] == [TEXT, CLOSE]
+    assert [(opcode, len(payload)) for opcode, payload in raw.frames()] == [(TEXT, REPLY_BYTES), (CLOSE, 2)]
 
 
 def test_a_client_that_reads_late_gets_the_frames_before_the_answer_to_its_close(serve):
@@ -251,12 +256,15 @@ def test_a_malformed_frame_that_crosses_a_consumers_close_does_not_change_what_i
     assert "with 1002" not in host.log()
 
 
-def test_frames_that_cross_a_close_do_not_reach_the_consumer(host):
+def test_frames_that_cross_a_close_do_not_reach_the_consumer(serve):
+    host = serve("closer")
     raw = host.raw("/closer/")
-    raw.send_frame(TEXT, b"close 4101 first")
-    raw.send_frame(TEXT, b"last crossing")
-    raw.send(close_frame(4101))
-    assert raw.ended() == (4101, "first")
+    raw.send(frame(TEXT, b"close 4101 first") + frame(TEXT, b"last crossing"))
+    assert closure(raw.recv_frame()[1]) == (4101, "first")
+    raw.send(frame(TEXT, b"last crossing") + close_frame(4101))
+    assert raw.frames() == []
+    host.logged('closed with 4101 "first"')
+    assert "a send after close" not in host.log()
 
 
 def test_a_peer_that_never_answers_a_close_is_dropped_after_the_close_timeout(host):

@@ -14,10 +14,19 @@ export function setCookies(cookies, path) {
   if (cookies.length === 0) return () => {};
   const attributes = `path=${path.split("?")[0]}; SameSite=Strict`;
   for (const cookie of cookies) document.cookie = `${cookie}; ${attributes}`;
+  waitForCookieStore();
   const { promise, resolve } = Promise.withResolvers();
   handshakeWithCookies = promise;
   return () => {
     for (const cookie of cookies) document.cookie = `${cookie.split("=")[0]}=; Max-Age=0; ${attributes}`;
     resolve();
   };
+}
+
+/**
+ * Waits until the browser has stored the cookies that were set. Chromium stores them in another process and does not
+ * wait for it, so a handshake could go out before; it reads them only after it has stored them.
+ */
+function waitForCookieStore() {
+  void document.cookie;
 }
