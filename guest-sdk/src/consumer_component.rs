@@ -17,8 +17,11 @@ mod exports {
     use super::ConsumerComponent;
     use crate::{
         bindings::{
-            exports::narrowboat::consumer::websocket::{self, Guest, GuestConsumer},
-            narrowboat::consumer::{connections, types},
+            exports::narrowboat::consumer::{
+                batches::{self, ConsumerBorrow, Event},
+                websocket::{self, Guest, GuestConsumer},
+            },
+            narrowboat::consumer::{batch_progress::end_event, connections, types},
         },
         connection::Connection,
         consumer::Consumer,
@@ -38,6 +41,27 @@ mod exports {
         fn load_module(saved: types::Saved) -> Result<(), String> {
             panic::install_hook();
             load_module::<C>(saved)
+        }
+    }
+
+    impl<C: Consumer> batches::Guest for ConsumerComponent<C> {
+        fn run(events: Vec<(ConsumerBorrow<'_>, Event)>) {
+            for (consumer, event) in events {
+                let ended = consumer.get::<ConsumerAdapter<C>>().handle_event(event);
+                if !end_event(ended.as_ref()) {
+                    return;
+                }
+            }
+        }
+    }
+
+    impl<C: Consumer> ConsumerAdapter<C> {
+        fn handle_event(&self, event: Event) -> Result<types::Handling, types::Error> {
+            match event {
+                Event::Receive(frame) => self.receive(frame).map(|()| types::Handling::Handled),
+                Event::Handle(message) => self.handle(&message),
+                Event::Timer(id) => self.timer(id).map(|()| types::Handling::Handled),
+            }
         }
     }
 

@@ -66,7 +66,7 @@ fn check_file(name: &str, world: &str, options: Opts) {
 #[test]
 fn the_bindings_of_consumers_match_the_contract() {
     let options = export_options("export_websocket_consumer", "narrowboat_guest::__bindings");
-    check("websocket-consumer", Opts { generate_all: true, ..options });
+    check("batching-consumer", Opts { generate_all: true, ..options });
 }
 
 #[test]

@@ -257,10 +257,12 @@ def test_inspect_prints_world_imports_exports_size_hash_and_manifest(narrowboat,
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     for line in (
         r"world +narrowboat:consumer/websocket-consumer",
-        r"imports +wasi:logging/logging@",
+        r" +narrowboat:consumer/batch-progress@",
+        r" +wasi:logging/logging@",
         r" +narrowboat:consumer/connections@",
         r" +narrowboat:consumer/channel-layer@",
         r"exports +narrowboat:consumer/websocket@",
+        r" +narrowboat:consumer/batches@",
         rf"size +{file.stat().st_size} bytes",
         rf"sha256 +{digest}",
         r" +isolation = \"shared\"",

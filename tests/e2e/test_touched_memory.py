@@ -7,6 +7,7 @@ import pytest
 
 from admin import ADMIN, Admin
 from support import UPGRADE, eventually
+from test_batches import replies, send_row
 
 pytestmark = pytest.mark.alone
 
@@ -58,6 +59,14 @@ def test_only_as_many_of_a_thousand_instances_are_served_as_have_room(archive):
     # Each thread may have one call whose memory is not counted yet.
     assert archive.peak_rss() - before < LIMIT + 64 * MIB
     archive.logged("the limit total_memory is reached")
+
+
+def test_an_event_of_a_row_that_touches_too_much_leaves_those_before_it_their_replies(serve):
+    host = serve(plugins=ARCHIVE, limits={"total_memory": "6 MiB"}, admin=ADMIN)
+    raw = host.raw("/archive/")
+    send_row(raw, ["a", "b", f"touch {SIZE}", "c"])
+    assert replies(raw) == (["a", "b"], NO_MORE)
+    assert host.connect("/archive/").ask("alive") == "alive"
 
 
 def test_the_memory_of_an_instance_is_free_when_it_has_ended(serve):

@@ -108,7 +108,7 @@ pub enum ExecutionMode {
 pub struct RequestedLimits {
     /// The linear memory of one instance.
     pub memory: Option<ByteSize>,
-    /// The running time of one call for a connection.
+    /// The running time of one event of a connection.
     pub call_time: Option<DurationSetting>,
     /// The running time of a worker for one message.
     pub worker_time: Option<DurationSetting>,

@@ -11,6 +11,22 @@ wasmtime::component::bindgen!({
     ownership: Borrowing { duplicate_if_necessary: true },
 });
 
+/// The bindings of guests that handle several events in one call, beyond those of all consumers.
+pub mod batching_world {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "batching-consumer",
+        with: {
+            "narrowboat:consumer/types": crate::bindings::narrowboat::consumer::types,
+            "narrowboat:consumer/connections": crate::bindings::narrowboat::consumer::connections,
+            "narrowboat:consumer/channel-layer": crate::bindings::narrowboat::consumer::channel_layer,
+            "wasi:logging/logging": crate::bindings::wasi::logging::logging,
+        },
+        imports: { default: trappable },
+        ownership: Borrowing { duplicate_if_necessary: true },
+    });
+}
+
 /// The bindings of workers. Their world has the same imports as the world of consumers.
 pub mod worker_world {
     wasmtime::component::bindgen!({

@@ -1,5 +1,6 @@
 //! One event for a guest, and the reply of the guest.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use narrowboat_core::close_frame::CloseFrame;
@@ -29,6 +30,8 @@ pub enum Call {
     },
     /// A frame from the client.
     Receive(ConnectionId, Frame),
+    /// Frames that came one after the other, each an event of its own. A call removes those whose events have ended.
+    ReceiveMany(ConnectionId, VecDeque<Frame>),
     /// A message from the channel layer.
     Handle(ConnectionId, Message),
     /// A timer that has expired.
@@ -45,10 +48,41 @@ impl Call {
         match self {
             Self::Connect { .. } => None,
             Self::Receive(id, _)
+            | Self::ReceiveMany(id, _)
             | Self::Handle(id, _)
             | Self::Timer(id, _)
             | Self::Disconnect(id, _)
             | Self::Discard(id) => Some(*id),
+        }
+    }
+
+    /// Splits off the first event of several frames. Returns the others too.
+    #[must_use]
+    pub fn split_first_event(self) -> (Self, VecDeque<Frame>) {
+        match self {
+            Self::ReceiveMany(id, mut frames) => match frames.pop_front() {
+                Some(first) => (Self::Receive(id, first), frames),
+                None => (Self::ReceiveMany(id, frames), VecDeque::new()),
+            },
+            call => (call, VecDeque::new()),
+        }
+    }
+
+    /// The frames of a call whose events have not happened.
+    pub fn into_rest(self) -> VecDeque<Frame> {
+        match self {
+            Self::ReceiveMany(_, frames) => frames,
+            _ => VecDeque::new(),
+        }
+    }
+
+    /// The bytes of the frames or the message of the call.
+    pub fn payload_len(&self) -> usize {
+        match self {
+            Self::Receive(_, frame) => frame.len(),
+            Self::ReceiveMany(_, frames) => frames.iter().map(Frame::len).sum(),
+            Self::Handle(_, message) => message.len(),
+            Self::Connect { .. } | Self::Timer(..) | Self::Disconnect(..) | Self::Discard(_) => 0,
         }
     }
 

@@ -64,9 +64,31 @@ pub(crate) struct Effects {
     /// Deliveries to members of groups.
     fan_out_count: usize,
     pending_for_groups: QueueLoad,
-    /// The largest payload of one call, in bytes.
+    /// The largest payload of one event, in bytes.
     bytes_limit: usize,
+    /// The effects of the events that have ended.
+    ended: EndedEffects,
 }
+
+/// The effects of the events of a batch that have ended.
+#[derive(Debug, Default)]
+struct EndedEffects {
+    /// The length of the list.
+    len: usize,
+    count: usize,
+    bytes: usize,
+    /// Deliveries to members of groups.
+    fan_out_count: usize,
+}
+
+/// The effects after which a batch of events ends.
+const MAX_BATCH_EFFECTS: usize = 64;
+
+/// The payload after which a batch of events ends, in bytes.
+const MAX_BATCH_BYTES: usize = 16 * 1024;
+
+/// The deliveries to members of groups after which a batch of events ends.
+const MAX_BATCH_FAN_OUT: usize = 1_024;
 
 /// The largest capacity of a list that a thread keeps.
 const MAX_RETAINED_CAPACITY: usize = 64;
@@ -102,6 +124,7 @@ impl Effects {
             fan_out_count: 0,
             pending_for_groups: QueueLoad::default(),
             bytes_limit,
+            ended: EndedEffects::default(),
         }
     }
 
@@ -172,13 +195,46 @@ impl Effects {
         self.pending_for_groups
     }
 
+    /// Ends an event: its effects take place, also if a later event of the call traps.
+    pub(crate) fn end_event(&mut self) {
+        self.ended = EndedEffects {
+            len: self.list.len(),
+            count: self.ended.count + self.count,
+            bytes: self.ended.bytes + self.bytes,
+            fan_out_count: self.ended.fan_out_count + self.fan_out_count,
+        };
+        self.reset_counts();
+    }
+
+    /// Whether another event of the batch may follow: the effects leave room for those of that event, and have not changed
+    /// timers, which are counted against their limit only when they are applied.
+    pub(crate) fn has_room_for_event(&self) -> bool {
+        let changes_timers =
+            |effect: &Effect| matches!(effect, Effect::SetTimer(..) | Effect::ClearTimer(..));
+        self.ended.count + self.count < MAX_BATCH_EFFECTS
+            && !self.list[self.ended.len..].iter().any(changes_timers)
+            && self.ended.bytes + self.bytes < MAX_BATCH_BYTES
+            && self.ended.fan_out_count + self.fan_out_count < MAX_BATCH_FAN_OUT
+    }
+
+    /// Drops the effects of the event that has not ended, because it trapped.
+    pub(crate) fn drop_unended(&mut self) {
+        self.list.truncate(self.ended.len);
+        self.reset_counts();
+    }
+
     /// Takes all effects, so that the next call starts with none.
     pub(crate) fn take(&mut self) -> Vec<Effect> {
+        self.reset_counts();
+        self.ended = EndedEffects::default();
+        self.pending_for_groups = QueueLoad::default();
+        std::mem::take(&mut self.list)
+    }
+
+    fn reset_counts(&mut self) {
         self.count = 0;
         self.bytes = 0;
         self.fan_out_count = 0;
-        self.pending_for_groups = QueueLoad::default();
-        std::mem::take(&mut self.list)
     }
 }
 

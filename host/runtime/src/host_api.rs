@@ -1,6 +1,7 @@
 //! The functions that a guest may call. The calls of `narrowboat:consumer` only read, or add effects to the running
 //! call.
 
+mod batch_progress;
 mod call_time;
 mod channel_layer;
 mod config;

@@ -1,6 +1,7 @@
 //! Running instances of a version: of consumers, and of workers.
 
 mod consumer_instance;
+mod event_batch;
 mod guest_store;
 mod save_restore;
 mod snapshot;
@@ -8,6 +9,7 @@ mod wit_conversions;
 mod worker_instance;
 
 pub use consumer_instance::Instance;
+pub use event_batch::BatchEnd;
 pub(crate) use guest_store::GuestStore;
 pub use snapshot::GuestSnapshot;
 pub(crate) use snapshot::{ConsumerState, MigratingConsumer, ModuleState};

@@ -1,5 +1,6 @@
 //! The data that the store of an instance holds for its guest, and the limits that it enforces.
 
+mod batch_progress;
 mod connection_table;
 mod guest_clock;
 mod guest_state;
@@ -21,6 +22,7 @@ mod version_context;
 mod wait_budget;
 mod wasi_state;
 
+pub(crate) use batch_progress::BatchProgress;
 pub(crate) use guest_state::{GuestState, TrapReport};
 pub(crate) use host_services::HostServices;
 pub(crate) use instance_limits::{

@@ -6,6 +6,7 @@ use wasmtime::Store;
 use wasmtime::component::Instance as Exports;
 
 use crate::bindings::WebsocketConsumerIndices;
+use crate::bindings::batching_world::exports::narrowboat::consumer::batches::GuestIndices as BatchIndices;
 use crate::bindings::worker_world::WorkerConsumerIndices;
 use crate::build::Build;
 use crate::compilation::LoadCancellation;
@@ -157,6 +158,11 @@ impl Version {
         self.component.consumer_indices.as_ref().ok_or_else(|| missing_role_error(Role::Consumer))
     }
 
+    /// The export of a consumer for several events in one call, if it has it.
+    pub(crate) fn batch_indices(&self) -> Option<&BatchIndices> {
+        self.component.batch_indices.as_ref()
+    }
+
     /// The exports of a worker.
     ///
     /// # Errors
@@ -224,6 +230,11 @@ impl Version {
             memory_bytes: usage.memory(),
             dropped_log_lines: log_limiter.dropped_lines(),
         }
+    }
+
+    /// Whether a task of another connection may call an instance: calls are short, and none has ever waited.
+    pub fn may_be_called_by_others(&self) -> bool {
+        !self.needs_guest_thread() && !self.ctx.execution_mode.has_waited()
     }
 
     /// Whether calls run on guest threads now: because they are long, or because the CPU quota is used up, so that they

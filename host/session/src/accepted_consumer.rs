@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::dedicated::RestingMember;
 use super::disconnect::{self, DisconnectContext};
 use super::effect_applier::EffectApplier;
 use super::instance_binding::InstanceBinding;
@@ -27,6 +28,8 @@ pub struct AcceptedConsumer {
     pub(super) mailbox: Mailbox,
     pub(super) binding: InstanceBinding,
     pub(super) id: ConnectionId,
+    /// Lends the consumer's own instance while the session of its open connection rests. `None` if the instance is shared.
+    pub(super) resting: Option<Arc<RestingMember>>,
     /// The move to another version that the guest has postponed. Boxed, because few consumers have one.
     pub(super) postponed_move: Option<Box<PostponedMove>>,
     scope: Arc<Scope>,
@@ -56,6 +59,7 @@ impl AcceptedConsumer {
             mailbox,
             binding,
             id,
+            resting: None,
             postponed_move: None,
             scope,
             permits,
@@ -148,6 +152,9 @@ impl Drop for AcceptedConsumer {
     fn drop(&mut self) {
         if self.has_ended {
             return;
+        }
+        if let Some(instance) = self.resting.as_ref().and_then(|resting| resting.close()) {
+            self.binding.return_instance(Some(instance));
         }
         let binding = self.binding.take();
         let Self { registry, control, permits, .. } = self;

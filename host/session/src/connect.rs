@@ -43,7 +43,7 @@ pub async fn connect_consumer<G>(
     // There must be no await between here and `AcceptedConsumer::new`: until then nothing undoes an acceptance.
     registry.effect_applier().apply(outcome.effects);
     let plugin = &registry.plugin;
-    match outcome.result {
+    match outcome.reply.result {
         Ok(GuestReply::Accepted(id, acceptance)) => {
             let consumer = AcceptedConsumer::new(context, mailbox, binding, id, scope);
             consumer.control.outbound.end_handshake();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::call_outcome::{CallOutcome, CallResult, created_consumer};
+use super::call_outcome::{CallOutcome, CallReply, created_consumer};
 use super::disconnect::DisconnectContext;
 use super::guarded_receiver::GuardedReceiver;
 use super::instance_binding::{InstanceBinding, await_call, call_dedicated};
@@ -25,7 +25,7 @@ pub(super) async fn connect_with_retries(
 ) -> (InstanceBinding, CallOutcome) {
     let (mut binding, mut outcome) = connect_instance(context, scope).await;
     for _ in 0..MAX_CONNECT_RETRIES {
-        if outcome.result.as_ref().err() != Some(&GuestFault::InstanceLost) {
+        if outcome.reply.result.as_ref().err() != Some(&GuestFault::InstanceLost) {
             break;
         }
         (binding, outcome) = connect_instance(context, scope).await;
@@ -128,8 +128,8 @@ fn connect_shared(
     call: Call,
 ) -> PendingCall<CallOutcome> {
     let (undo_context, instance) = (context.clone(), shared.clone());
-    let undo = move |result: CallResult| {
-        if let Some(id) = created_consumer(&result) {
+    let undo = move |unreceived: CallReply| {
+        if let Some(id) = created_consumer(&unreceived.result) {
             let registry = Arc::clone(&undo_context.registry);
             let binding = InstanceBinding::Shared(registry, instance.clone());
             undo_context.clone().disconnect(binding, id);

@@ -41,7 +41,7 @@ impl DisconnectContext {
     /// `disconnect` if there is a consumer.
     pub(super) fn undo_connect(self, (outcome, instance): (CallOutcome, Option<Box<Instance>>)) {
         self.registry.effect_applier().apply(outcome.effects);
-        if let Some(id) = created_consumer(&outcome.result) {
+        if let Some(id) = created_consumer(&outcome.reply.result) {
             let binding = InstanceBinding::Dedicated(Arc::clone(&self.registry.plugin), instance);
             self.disconnect(binding, id);
         }
@@ -58,7 +58,7 @@ pub(super) async fn end_consumer(
     let pending = binding.call(last_call);
     binding.drain_turns();
     let outcome = await_call(binding, pending).await;
-    if let Err(fault) = outcome.result
+    if let Err(fault) = outcome.reply.result
         && fault != GuestFault::InstanceLost
     {
         let live = || registry.plugin.live_version();

@@ -50,7 +50,7 @@ impl EffectApplier<'_> {
                 connections.iter().for_each(|connection| connection.push(frame.clone()));
             }
             Effect::Close(connection, close) => connection.outbound.close(close),
-            Effect::Fail(connection, fault) => fail_connection(plugin, &connection, fault),
+            Effect::Fail(connection, fault) => fail_connection(plugin, None, &connection, fault),
             Effect::Overflow(connection) => connection.outbound.fail_stalled(),
             Effect::Accept(connection, acceptance) => {
                 connection.outbound.decide_handshake(LateDecision::Accept(acceptance));

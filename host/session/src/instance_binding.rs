@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::call_outcome::{CallOutcome, call_instance};
+use super::dedicated::take_deferred_turns;
 use super::instance_registry::InstanceRegistry;
 use super::pending_call::PendingCall;
 use super::shared::{SharedInstance, SharedTurns, acquire_shared_instance};
@@ -39,11 +40,13 @@ impl InstanceBinding {
         matches!(self, Self::Dedicated(..))
     }
 
-    /// Takes the turns of the members of a shared instance, or lets its owner take them.
+    /// Takes the turns of the members of a shared instance, or lets its owner take them, and those of other consumers
+    /// that this task has sent messages to.
     pub(super) fn drain_turns(&self) {
         if let Self::Shared(registry, shared) = self {
             shared.drain_turns(&registry.effect_applier());
         }
+        take_deferred_turns();
     }
 
     /// The shared instance, for a task that drains its turns. `None` for a dedicated instance.
@@ -79,6 +82,13 @@ impl InstanceBinding {
             }
             Self::Shared(..) => false,
         }
+    }
+
+    /// Takes the dedicated instance, if others may call it while the session rests: it is alive, its calls are
+    /// short, and none has ever waited.
+    pub(super) fn take_to_lend(&mut self) -> Option<Box<Instance>> {
+        let Self::Dedicated(_, slot) = self else { return None };
+        slot.take_if(|instance| !instance.is_dead() && instance.version().may_be_called_by_others())
     }
 
     /// Drops the dedicated instance if it has failed.

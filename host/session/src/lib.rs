@@ -6,9 +6,9 @@
 //! The modules build on each other in this order:
 //!
 //! 1. `call_outcome`, `reply_fault`, `pending_call`, `effect_applier`, `owner_command`: a call, its result and its effects.
-//! 2. `shared`: instances that many sessions call, and the tasks that own them.
+//! 2. `member_turn`, `shared`: instances that many sessions call, and the tasks that own them.
 //! 3. `instance_registry`: the owners of all instances of a plugin. A rollout reaches them through it.
-//! 4. `instance_binding`: the instance that serves one consumer, its own or a shared one.
+//! 4. `dedicated`, `instance_binding`: the instance that serves one consumer, its own or a shared one.
 //! 5. `connect`, `accepted_consumer`, `disconnect`: the first and the last call of a consumer.
 //! 6. `session`, `worker`: the loops. `undecided_handshake` runs a session before the 101, and `session_socket` after it.
 
@@ -17,8 +17,10 @@ mod call_outcome;
 mod charged_flush;
 mod connect;
 mod connect_instance;
-mod connection_sink;
+mod dedicated;
+
 mod disconnect;
+mod drain_budget;
 mod effect_applier;
 mod fail_connection;
 mod guarded_receiver;
@@ -26,6 +28,7 @@ mod instance_binding;
 mod instance_owner;
 mod instance_registration;
 mod instance_registry;
+mod member_turn;
 mod migrating_owner;
 mod migration_summary;
 mod owner_command;

@@ -48,6 +48,18 @@ impl ReadAhead {
         });
     }
 
+    /// Puts frames back before all others, even beyond the limit.
+    pub(super) fn put_back(&mut self, frames: VecDeque<Frame>) {
+        if frames.is_empty() {
+            return;
+        }
+        let list = self.0.get_or_insert_default();
+        for frame in frames.into_iter().rev() {
+            list.bytes += frame.len();
+            list.frames.push_front(frame);
+        }
+    }
+
     pub(super) fn pop(&mut self) -> Option<Frame> {
         let list = self.0.as_mut()?;
         let frame = list.frames.pop_front();

@@ -1,13 +1,14 @@
 //! The session: the loop that joins a connection, a consumer and a mailbox.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::task::coop::consume_budget;
-use tracing::{Span, info_span};
+use tracing::{Level, Span, info_span, span_enabled};
 
 use super::accepted_consumer::AcceptedConsumer;
-use super::call_outcome::CallOutcome;
+use super::call_outcome::{CallOutcome, CallReply};
+use super::dedicated::{FailedTurn, ReturnedInstance};
 use super::migrating_owner::MigratingOwner;
 use super::pending_call::{CallFuture, PendingCall};
 use super::reply_fault::reply_fault;
@@ -16,6 +17,7 @@ use super::shared::SharedTurns;
 use super::skipped_disconnects::log_skipped_disconnects;
 use narrowboat_channels::Delivery;
 use narrowboat_core::fault::{Fault, GuestFault};
+use narrowboat_core::frame::Frame;
 use narrowboat_core::log_target::TRACE;
 use narrowboat_runtime::{Call, GuestReply};
 use narrowboat_websocket::connection::NextTimer;
@@ -24,7 +26,7 @@ use narrowboat_websocket::connection::NextTimer;
 const MAX_CONSECUTIVE_DELIVERIES: u32 = 32;
 
 /// Messages of one read that a session handles in a row before it looks at requests, deliveries and timers.
-const MAX_CONSECUTIVE_MESSAGES: u32 = 16;
+const MAX_CONSECUTIVE_MESSAGES: usize = 16;
 
 /// The part of a call that its session has to wait for.
 type RestOfCall<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
@@ -38,12 +40,21 @@ pub(super) struct Session<L> {
     /// Deliveries since the client was last polled.
     consecutive_deliveries: u32,
     /// Further messages of the last read that may be handled in a row.
-    remaining_messages: u32,
+    remaining_messages: usize,
+    /// Whether a message has come for the consumer. Most connections without groups never get one.
+    has_had_message: bool,
 }
 
 impl<L: SessionLink> Session<L> {
     pub(super) fn new(consumer: AcceptedConsumer, link: L) -> Self {
-        Self { consumer, link, next_timer: None, consecutive_deliveries: 0, remaining_messages: 0 }
+        Self {
+            consumer,
+            link,
+            next_timer: None,
+            consecutive_deliveries: 0,
+            remaining_messages: 0,
+            has_had_message: false,
+        }
     }
 
     /// Runs the session until its client's side has ended.
@@ -62,8 +73,12 @@ impl<L: SessionLink> Session<L> {
             let event = self.next_event().await;
             let is_command = matches!(event, SessionEvent::Command);
             match event {
-                SessionEvent::Frame(frame) => self.call_guest(Call::Receive(id, frame)).await,
+                SessionEvent::Frame(frame) => {
+                    let call = self.gather_frames(frame);
+                    self.call_guest(call).await;
+                }
                 SessionEvent::Delivery(Delivery::Message(message)) => {
+                    self.has_had_message = true;
                     self.call_guest(Call::Handle(id, message)).await;
                 }
                 SessionEvent::Delivery(Delivery::Frame(frame)) => {
@@ -73,6 +88,11 @@ impl<L: SessionLink> Session<L> {
                 SessionEvent::Timer(timer) => self.call_guest(Call::Timer(id, timer)).await,
                 SessionEvent::Command => Box::pin(self.run_pending_command()).await,
                 SessionEvent::MoveDue => {}
+                SessionEvent::FailedTurn(failed) => {
+                    let FailedTurn { call, fault, turn } = *failed;
+                    Box::pin(self.handle_guest_fault(fault, Some(call))).await;
+                    drop(turn);
+                }
                 SessionEvent::End(end) => return end,
             }
             if self.consumer.postponed_move.is_some() && !is_command {
@@ -94,6 +114,43 @@ impl<L: SessionLink> Session<L> {
     /// Polls for the next event. Deliveries come first, so that the frames that the guest sends for several of them go
     /// out in one write; but after [`MAX_CONSECUTIVE_DELIVERIES`] the client is polled.
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<SessionEvent<L::End>> {
+        if let Some(failed) = ready!(self.poll_take_back(cx)) {
+            return Poll::Ready(SessionEvent::FailedTurn(failed));
+        }
+        let event = self.poll_sources(cx);
+        if event.is_pending() {
+            self.lend_instance();
+        }
+        event
+    }
+
+    /// Takes the instance back that this session has lent. Returns the call of which it died, if it did.
+    fn poll_take_back(&mut self, cx: &Context<'_>) -> Poll<Option<Box<FailedTurn>>> {
+        let Some(resting) = &self.consumer.resting else { return Poll::Ready(None) };
+        let (instance, failed) = match ready!(resting.poll_take_back(cx)) {
+            ReturnedInstance::NotLent => return Poll::Ready(None),
+            ReturnedInstance::Alive(instance) => (Some(instance), None),
+            ReturnedInstance::Failed(instance, failed) => (Some(instance), Some(failed)),
+            ReturnedInstance::Lost => (None, None),
+        };
+        self.consumer.binding.return_instance(instance);
+        Poll::Ready(failed)
+    }
+
+    /// Lends the consumer's own instance while this session waits, if messages have come for it before.
+    fn lend_instance(&mut self) {
+        let AcceptedConsumer { resting, binding, postponed_move, .. } = &mut self.consumer;
+        if let Some(resting) = resting
+            && self.has_had_message
+            && postponed_move.is_none()
+            && let Some(instance) = binding.take_to_lend()
+        {
+            resting.lend(instance);
+        }
+    }
+
+    /// Polls for the next event, with the instance at hand.
+    fn poll_sources(&mut self, cx: &mut Context<'_>) -> Poll<SessionEvent<L::End>> {
         if let Poll::Ready(event) = self.poll_read_message(cx) {
             return Poll::Ready(event);
         }
@@ -145,6 +202,22 @@ impl<L: SessionLink> Session<L> {
         polled
     }
 
+    /// Gathers the frames of the last read in one call.
+    fn gather_frames(&mut self, first: Frame) -> Call {
+        let id = self.consumer.id;
+        // After each event, a guest that has postponed a move is asked again. Traces have a span for each event.
+        if self.consumer.postponed_move.is_some() || span_enabled!(target: TRACE, Level::INFO) {
+            return Call::Receive(id, first);
+        }
+        let mut frames = self.link.take_read_messages(MAX_CONSECUTIVE_MESSAGES - 1);
+        if frames.is_empty() {
+            return Call::Receive(id, first);
+        }
+        self.remaining_messages = 0;
+        frames.push_front(first);
+        Call::ReceiveMany(id, frames)
+    }
+
     /// Calls the guest, applies the effects, and handles the result. Returns the rest of that work, if there is some to
     /// wait for. Most calls have none, so the future of an open connection has no room for it.
     fn start_call(&mut self, call: Call) -> Option<RestOfCall<'_>> {
@@ -172,10 +245,11 @@ impl<L: SessionLink> Session<L> {
 
     /// Applies the effects of a call that has returned, and handles its result.
     fn end_call(&mut self, outcome: CallOutcome, span: &Span) -> Option<RestOfCall<'_>> {
-        let CallOutcome { result, effects, unapplied_call } = outcome;
+        let CallOutcome { reply: CallReply { result, rest }, effects, unapplied_call } = outcome;
         if !effects.is_empty() {
             span.in_scope(|| self.consumer.effect_applier().apply(effects));
         }
+        self.link.put_back(rest);
         match result {
             Ok(reply) => {
                 self.handle_reply(reply);
@@ -198,7 +272,7 @@ impl<L: SessionLink> Session<L> {
     /// connection.
     async fn handle_guest_fault(&mut self, fault: GuestFault, unapplied_call: Option<Call>) {
         if let GuestFault::Error(error) = &fault
-            && self.link.has_peer_left()
+            && self.link.has_peer_closed()
         {
             let (plugin, channel) = self.consumer.log_fields();
             tracing::debug!(
@@ -236,7 +310,10 @@ impl<L: SessionLink> Session<L> {
                 info_span!(target: TRACE, "handle", plugin, channel, kind, otel.kind = "consumer")
             }
             Call::Timer(..) => info_span!(target: TRACE, "timer", plugin, channel),
-            Call::Connect { .. } | Call::Disconnect(..) | Call::Discard(_) => Span::none(),
+            Call::Connect { .. }
+            | Call::ReceiveMany(..)
+            | Call::Disconnect(..)
+            | Call::Discard(_) => Span::none(),
         }
     }
 

@@ -1,7 +1,9 @@
 //! The client's side of a session.
 
+use std::collections::VecDeque;
 use std::task::{Context, Poll};
 
+use super::dedicated::FailedTurn;
 use super::pending_call::CallFuture;
 use narrowboat_channels::Delivery;
 use narrowboat_core::frame::Frame;
@@ -17,6 +19,8 @@ pub(super) enum SessionEvent<E> {
     Command,
     /// A move that the guest has postponed has to be forced.
     MoveDue,
+    /// The instance died of a call that another task made while the session rested.
+    FailedTurn(Box<FailedTurn>),
     End(E),
 }
 
@@ -51,14 +55,21 @@ pub(super) trait SessionLink: Send {
     /// Pending if one of them may have to come first.
     fn poll_read_message(&mut self, cx: &mut Context<'_>) -> Poll<SessionEvent<Self::End>>;
 
+    /// Takes at most `max` messages that came in the same read as the last one, and come before all other events of the
+    /// client. Empty if requests, deliveries or timers may have to come first.
+    fn take_read_messages(&mut self, max: usize) -> VecDeque<Frame>;
+
+    /// Puts back the frames that a call has left, before all others.
+    fn put_back(&mut self, frames: VecDeque<Frame>);
+
     /// Serves the client until `work` in the instance ends, and returns the result of the work.
     fn serve_while<T: Send>(
         &mut self,
         work: CallFuture<T>,
     ) -> impl Future<Output = (T, Option<Box<Instance>>)> + Send;
 
-    /// Whether the client, and not the host, ended the connection while the guest was busy.
-    fn has_peer_left(&self) -> bool;
+    /// Whether the client has closed the connection while the guest was busy, and not because of a fault.
+    fn has_peer_closed(&self) -> bool;
 
     /// Drops the frames that came while the guest was busy.
     fn discard_frames(&mut self);

@@ -1,11 +1,12 @@
 //! The socket of a session whose connection is open, and the end of that session.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::accepted_consumer::AcceptedConsumer;
 use super::charged_flush::flush_charged;
-use super::connection_sink::ConnectionSink;
+use super::dedicated::{DeferredTurns, RestingMember};
 use super::instance_binding::InstanceBinding;
 use super::pending_call::CallFuture;
 use super::read_ahead::ReadAhead;
@@ -15,11 +16,15 @@ use super::shared::SharedMember;
 use narrowboat_channels::DeliverySink;
 use narrowboat_core::fault::{Fault, HostFault, sanitize_log_line};
 use narrowboat_core::flush_after_poll::FlushAfterPoll;
+use narrowboat_core::frame::Frame;
 use narrowboat_core::self_wake::PollUntilIdle;
 use narrowboat_runtime::Instance;
 use narrowboat_websocket::connection::{
     Connection, ConnectionEnd, ConnectionEvent, ConnectionHandle, ControlState, ReadMode,
 };
+
+/// The payload of the frames of one read after which a session gathers no further ones for a call, in bytes.
+const MAX_ROW_BYTES: usize = 64 * 1024;
 
 /// The socket of a session, and the events that came while the guest was busy.
 pub(super) struct SessionSocket {
@@ -43,8 +48,10 @@ impl AcceptedConsumer {
     /// Runs the session until the connection has ended and the consumer's `disconnect` has returned. Dropping the
     /// future before that closes the socket, and drops the consumer, which calls `disconnect` with 1006.
     pub fn run(mut self, connection: Connection) -> impl Future<Output = ()> + Send {
-        self.mailbox.set_delivery_sink(self.delivery_sink());
-        let quota = Arc::clone(&self.plugin().quota);
+        let sink = self.delivery_sink();
+        self.mailbox.set_delivery_sink(sink);
+        let plugin = Arc::clone(self.plugin());
+        let quota = Arc::clone(&plugin.quota);
         let mut session = Session::new(self, SessionSocket::new(connection));
         let running = async move {
             // Boxed, so that the future of an open connection has no room for its end.
@@ -53,15 +60,19 @@ impl AcceptedConsumer {
                 SocketEnd::Closed(end) => Box::pin(session.handle_closed(end)).await,
             }
         };
-        let running = PollUntilIdle::new(running);
+        let running = DeferredTurns::new(plugin, PollUntilIdle::new(running));
         FlushAfterPoll::new(running, move |list| flush_charged(&quota, list))
     }
 
     /// The sink that acts for the session while it rests.
-    fn delivery_sink(&self) -> Arc<dyn DeliverySink> {
-        let Self { control, binding, id, mailbox, .. } = self;
+    fn delivery_sink(&mut self) -> Arc<dyn DeliverySink> {
+        let Self { registry, control, binding, id, mailbox, resting, .. } = self;
         match binding {
-            InstanceBinding::Dedicated(..) => Arc::new(ConnectionSink(Arc::clone(control))),
+            InstanceBinding::Dedicated(..) => {
+                let member = RestingMember::new(registry, control, *id, mailbox.deputy());
+                *resting = Some(Arc::clone(&member));
+                member
+            }
             InstanceBinding::Shared(registry, instance) => {
                 let (plugin, mailbox) = (&registry.plugin, mailbox.deputy());
                 Arc::new(SharedMember::new(instance, plugin, control, *id, mailbox))
@@ -100,9 +111,9 @@ impl SessionLink for SessionSocket {
         if std::mem::take(&mut self.command_pending) {
             return Some(SessionEvent::Command);
         }
-        // Frames that the peer sent before it left are handled.
+        // Frames that the peer sent before it left are handled. Others wait for requests and for a write that is due.
         if !self.read_ahead.is_empty()
-            && (self.has_peer_left() || !control.outbound.is_closing())
+            && (self.has_peer_left() || !control.outbound.needs_poll())
             && let Some(frame) = self.read_ahead.pop()
         {
             return Some(SessionEvent::Frame(frame));
@@ -126,6 +137,12 @@ impl SessionLink for SessionSocket {
     }
 
     fn poll_client(&mut self, cx: &mut Context<'_>) -> Poll<SessionEvent<SocketEnd>> {
+        if self.connection.is_open()
+            && let Some(frame) = self.read_ahead.pop()
+        {
+            self.connection.write_due_frames(cx);
+            return Poll::Ready(SessionEvent::Frame(frame));
+        }
         self.connection.poll_socket(cx).map(SessionEvent::from)
     }
 
@@ -134,6 +151,39 @@ impl SessionLink for SessionSocket {
             true => self.connection.poll_next_message(cx).map(SessionEvent::from),
             false => Poll::Pending,
         }
+    }
+
+    fn take_read_messages(&mut self, max: usize) -> VecDeque<Frame> {
+        let mut frames = VecDeque::new();
+        let mut bytes = 0;
+        while frames.len() < max
+            && bytes < MAX_ROW_BYTES
+            && let Some(frame) = self.read_ahead.pop()
+        {
+            bytes += frame.len();
+            frames.push_back(frame);
+        }
+        if !self.read_ahead.is_empty() || !self.connection.has_next_message() {
+            return frames;
+        }
+        while frames.len() < max && bytes < MAX_ROW_BYTES {
+            match self.connection.take_read_message() {
+                Some(Ok(frame)) => {
+                    bytes += frame.len();
+                    frames.push_back(frame);
+                }
+                Some(Err(end)) => {
+                    self.pending_end = Some(end);
+                    break;
+                }
+                None => break,
+            }
+        }
+        frames
+    }
+
+    fn put_back(&mut self, frames: VecDeque<Frame>) {
+        self.read_ahead.put_back(frames);
     }
 
     /// Reads frames ahead up to a limit, and writes.
@@ -159,12 +209,19 @@ impl SessionLink for SessionSocket {
         }
     }
 
-    fn has_peer_left(&self) -> bool {
-        self.pending_end.as_ref().is_some_and(|end| !end.is_local_close)
+    fn has_peer_closed(&self) -> bool {
+        self.pending_end.as_ref().is_some_and(|end| !end.is_local_close && end.fault.is_none())
     }
 
     fn discard_frames(&mut self) {
         self.read_ahead = ReadAhead::default();
+    }
+}
+
+impl SessionSocket {
+    /// Whether the client ended the connection while the guest was busy, also by a fault.
+    fn has_peer_left(&self) -> bool {
+        self.pending_end.as_ref().is_some_and(|end| !end.is_local_close)
     }
 }
 

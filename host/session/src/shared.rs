@@ -1,15 +1,13 @@
 //! Shared isolation: instances that many sessions call, each owned by a task.
 //!
 //! `instance_state` says where an instance can be, with a diagram. `instance_slot` adds the lock and the queue around
-//! that state. `shared_instance` is a session's handle, and `instance_task` is the owner. `member_turn` and
-//! `shared_member` bring messages to the consumers of sessions that rest, and `shared_turns` takes the turns.
+//! that state. `shared_instance` is a session's handle, and `instance_task` is the owner. `shared_member`
+//! brings messages to the consumers of sessions that rest, and `shared_turns` takes the turns.
 
-mod drain_budget;
 mod instance_slot;
 mod instance_state;
 mod instance_task;
 mod job;
-mod member_turn;
 mod queued_call;
 mod shared_instance;
 mod shared_instances;

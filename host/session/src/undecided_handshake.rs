@@ -1,5 +1,6 @@
 //! A handshake whose consumer decides later.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -12,6 +13,7 @@ use super::session::Session;
 use super::session_link::{LinkState, SessionEvent, SessionLink};
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::{ClientFault, Fault, GuestFault, HostFault};
+use narrowboat_core::frame::Frame;
 use narrowboat_core::handshake_response::{Acceptance, HostRejection, Rejection};
 use narrowboat_runtime::Instance;
 use narrowboat_websocket::connection::{ConnectionHandle, HandshakeEvent, LateDecision};
@@ -56,11 +58,18 @@ impl SessionLink for UndecidedHandshake {
         Poll::Pending
     }
 
+    fn take_read_messages(&mut self, _max: usize) -> VecDeque<Frame> {
+        VecDeque::new()
+    }
+
+    /// Drops them: a client whose handshake is undecided cannot send frames.
+    fn put_back(&mut self, _frames: VecDeque<Frame>) {}
+
     async fn serve_while<T: Send>(&mut self, work: CallFuture<T>) -> (T, Option<Box<Instance>>) {
         work.await
     }
 
-    fn has_peer_left(&self) -> bool {
+    fn has_peer_closed(&self) -> bool {
         false
     }
 

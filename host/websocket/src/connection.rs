@@ -13,6 +13,7 @@ mod connection_timeouts;
 mod control_signals;
 mod direct_writer;
 mod drain;
+mod fill_batch;
 mod frame_counter;
 mod frame_queue;
 mod handshake_event;

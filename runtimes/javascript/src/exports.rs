@@ -3,6 +3,7 @@
 use rquickjs::{Object, Value};
 
 use crate::Exports;
+use crate::bindings::exports::narrowboat::consumer::batches::{self, ConsumerBorrow, Event};
 use crate::bindings::exports::narrowboat::consumer::runtime::{
     self, Entries, File, Problem, Program,
 };
@@ -11,6 +12,7 @@ use crate::bindings::exports::narrowboat::consumer::websocket::{
     self, Closure, ConsumerState, Decision, GuestConsumer, ModuleState, Refusal, SaveMode, Saved,
 };
 use crate::bindings::exports::narrowboat::consumer::worker;
+use crate::bindings::narrowboat::consumer::batch_progress::end_event;
 use crate::bindings::narrowboat::consumer::connections::{Connection, TimerId};
 use crate::bindings::narrowboat::consumer::types::{
     Acceptance, Error, Frame, Handling, Message, Rejection, Scope,
@@ -44,6 +46,14 @@ impl Consumer {
         let outcome: Outcome = natives::end_event();
         let value = result.map_err(|failure| Error::Plugin(log_failure(failure)))?;
         outcome.map(|()| value)
+    }
+
+    fn handle_event(&self, event: Event) -> Result<Handling, Error> {
+        match event {
+            Event::Receive(frame) => self.receive(frame).map(|()| Handling::Handled),
+            Event::Handle(message) => self.handle(message),
+            Event::Timer(id) => self.timer(id).map(|()| Handling::Handled),
+        }
     }
 }
 
@@ -159,6 +169,17 @@ impl websocket::Guest for Exports {
     fn load_module(saved: Saved) -> Result<(), String> {
         engine::run("loadModule", |_, load| load.call((Bytes(saved.state),)))
             .map_err(|failure| failure.line)
+    }
+}
+
+impl batches::Guest for Exports {
+    fn run(events: Vec<(ConsumerBorrow<'_>, Event)>) {
+        for (consumer, event) in events {
+            let ended = consumer.get::<Consumer>().handle_event(event);
+            if !end_event(ended.as_ref()) {
+                return;
+            }
+        }
     }
 }
 

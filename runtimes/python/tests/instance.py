@@ -46,7 +46,8 @@ class Instance:
             log = importlib.import_module("narrowboat_runtime.log")
             self._output = log.LogStream(log.Level.INFO, "print", False), log.LogStream(log.Level.WARN, "stderr", True)
             self._websocket, self._worker, self._runtime = exports.Websocket(), exports.Worker(), exports.Runtime()
-            self._tests = exports.Tests()
+            self._tests, self._batches = exports.Tests(), exports.Batches()
+            self.events = importlib.import_module("wit_world.exports.batches")
 
     @contextlib.contextmanager
     def entered(self):
@@ -127,6 +128,12 @@ class Instance:
         consumer, decision = self.call(self._consumer.connect, handle._scope, handle)
         return Client(self, consumer, decision, handle)
 
+    def run_batch(self, events, length=None):
+        """Runs events of clients in one call, of which the host lets `length` happen. Returns the results."""
+        self.host.ended, self.host.batch_length = [], len(events) if length is None else length
+        self.call(self._batches.run, [(client.consumer, event) for client, event in events])
+        return self.host.ended
+
     def work(self, channel, message):
         """Gives the worker a message. Returns the handling."""
         return self.call(self._worker.handle, channel, self.pack(message)).name
@@ -173,10 +180,12 @@ class Client:
 
     def send(self, data):
         """Sends a frame. Returns the effects."""
-        types = self.instance.types
-        frame = types.Frame_Text(data) if isinstance(data, str) else types.Frame_Binary(data)
-        self.instance.call(self.consumer.receive, frame)
+        self.instance.call(self.consumer.receive, self.make_frame(data))
         return self.instance.take_effects()
+
+    def make_frame(self, data):
+        types = self.instance.types
+        return types.Frame_Text(data) if isinstance(data, str) else types.Frame_Binary(data)
 
     def handle_message(self, message):
         """Delivers a message of the channel layer. Returns the handling."""

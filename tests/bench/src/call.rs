@@ -125,7 +125,7 @@ fn time_calls(plugin: &Plugin, payload: usize) -> anyhow::Result<f64> {
     let frame = Frame::Text("x".repeat(payload).into());
     let began = thread_time();
     for _ in 0..CALLS_PER_ROUND {
-        instance.call(&Call::Receive(id, frame.clone()))?;
+        instance.call(&mut Call::Receive(id, frame.clone()))?;
         ensure!(instance.take_effects().len() == 1, "expected exactly one reply");
     }
     Ok(micros(thread_time() - began, CALLS_PER_ROUND))
@@ -149,8 +149,8 @@ fn time_first_connects(plugin: &Plugin) -> anyhow::Result<f64> {
 
 fn connect(instance: &mut Instance) -> anyhow::Result<ConnectionId> {
     let connection = create_connection_handle();
-    let call = Call::Connect { connection, scope: Arc::new(empty_scope()) };
-    let GuestReply::Accepted(id, _) = instance.call(&call)? else {
+    let mut call = Call::Connect { connection, scope: Arc::new(empty_scope()) };
+    let GuestReply::Accepted(id, _) = instance.call(&mut call)? else {
         bail!("the plugin did not accept the connection")
     };
     instance.take_effects();

@@ -18,7 +18,7 @@ const SOURCES: &[(&str, &str)] = sdk_files![
     "src/bindings.rs",
     "src/bindings/grantable.rs",
     "src/bindings/requester.rs",
-    "src/bindings/websocket_consumer.rs",
+    "src/bindings/batching_consumer.rs",
     "src/bindings/worker_consumer.rs",
     "src/channel_layer.rs",
     "src/client_error.rs",

@@ -35,7 +35,7 @@ const fn interface(
 }
 
 /// The interfaces that the host offers beside those of WASI 0.2.
-pub(super) const HOST_INTERFACES: [HostInterface; 11] = [
+pub(super) const HOST_INTERFACES: [HostInterface; 12] = [
     interface("narrowboat:consumer/types", CONTRACT_VERSION, &[]),
     interface(
         "narrowboat:consumer/connections",
@@ -65,6 +65,7 @@ pub(super) const HOST_INTERFACES: [HostInterface; 11] = [
         CONTRACT_VERSION,
         &["set-with-ttl", "set-ttl", "ttl", "list-by-prefix"],
     ),
+    interface("narrowboat:consumer/batch-progress", CONTRACT_VERSION, &["end-event"]),
     interface("narrowboat:consumer/call-time", CONTRACT_VERSION, &["get"]),
     interface("narrowboat:consumer/test-host", CONTRACT_VERSION, &["call"]),
     interface("wasi:logging/logging", "0.1.0-draft", &["log"]),

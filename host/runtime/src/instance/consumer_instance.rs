@@ -8,6 +8,7 @@ use wasmtime::component::ResourceAny;
 use super::guest_store::GuestStore;
 use super::wit_conversions::with_guest_scope;
 use crate::bindings::WebsocketConsumer;
+use crate::bindings::batching_world::exports::narrowboat::consumer::batches::Guest as BatchGuest;
 use crate::bindings::exports::narrowboat::consumer::websocket::{
     Closure as GuestCloseFrame, Decision, Error as GuestError, Guest, Refusal,
 };
@@ -27,6 +28,8 @@ use narrowboat_websocket::connection::ConnectionHandle;
 pub struct Instance {
     pub(super) store: GuestStore,
     guest: WebsocketConsumer,
+    /// The export for several events in one call, if the guest has it.
+    pub(super) batches: Option<BatchGuest>,
     /// Events that the instance has handled.
     event_count: u64,
     /// Whether the instance is a trial, which is dropped in any case and serves no connection.
@@ -72,10 +75,16 @@ impl Instance {
             Role::Consumer,
             pool_slots,
             suppressed,
-            |version, store, exports| version.consumer_indices()?.load(store, exports),
+            |version, store, exports| {
+                let guest = version.consumer_indices()?.load(&mut *store, exports)?;
+                let batches = version.batch_indices();
+                let batches = batches.map(|indices| indices.load(store, exports)).transpose()?;
+                Ok((guest, batches))
+            },
         )?;
         let is_trial = suppressed == Some(SuppressReason::Trial);
-        Ok(Self { store, guest, event_count: 0, is_trial, saves_consumers_with_module: false })
+        let ((guest, batches), saves_consumers_with_module) = (guest, false);
+        Ok(Self { store, guest, batches, event_count: 0, is_trial, saves_consumers_with_module })
     }
 
     /// The version that the instance runs.
@@ -93,22 +102,35 @@ impl Instance {
         self.store.is_dead()
     }
 
-    /// Brings one event to the guest.
+    /// Brings one event to the guest, or several of one consumer, of which those that have ended are removed.
     ///
     /// # Errors
     /// After [`GuestFault::Trap`] and [`GuestFault::TimeLimitExceeded`] the instance is dead, and the effects of the
-    /// call are lost.
-    pub fn call(&mut self, call: &Call) -> Result<GuestReply, GuestFault> {
+    /// event are lost.
+    pub fn call(&mut self, call: &mut Call) -> Result<GuestReply, GuestFault> {
+        match call {
+            Call::ReceiveMany(id, frames) => self.receive_many(*id, frames),
+            call => self.call_once(call).0,
+        }
+    }
+
+    /// Brings one event to the guest. Returns the result, and whether the guest has violated the contract in a way that
+    /// does not end the call.
+    pub(super) fn call_once(&mut self, call: &Call) -> (Result<GuestReply, GuestFault>, bool) {
         if !call.ends_consumer() {
-            self.store.version().stats.record_event();
+            self.store.version().stats.record_events(1);
         }
         let result = self.dispatch(call);
         // A call that killed the instance has had no effects, so it does not count.
         self.event_count += u64::from(!self.store.is_dead());
         let violation = self.store.data_mut().take_contract_violation();
+        let has_violated = violation.is_some();
         self.count_client(call, &result, violation.as_ref());
-        self.record_result(call, &result, violation);
-        result
+        if matches!(result, Ok(GuestReply::UnknownType)) {
+            self.record_unknown_type(call);
+        }
+        self.record_result(&result, violation);
+        (result, has_violated)
     }
 
     /// Counts the client of a call, if the version tracks its clients.
@@ -138,10 +160,23 @@ impl Instance {
         }
     }
 
-    /// Counts the result of a call in the stats of the version.
-    fn record_result(
+    /// Counts events of a batch: those that have ended, and one more if it killed the instance.
+    pub(super) fn record_events(&mut self, ended_count: usize, has_died: bool) {
+        let begun_count = ended_count + usize::from(has_died);
+        self.store.version().stats.record_events(begun_count as u64);
+        self.event_count += ended_count as u64;
+    }
+
+    /// Counts a message of a type that the guest does not know.
+    pub(super) fn record_unknown_type(&self, call: &Call) {
+        if let Call::Handle(_, message) = call {
+            self.store.version().record_unknown_message(message.message_type());
+        }
+    }
+
+    /// Counts the result of an event in the stats of the version.
+    pub(super) fn record_result(
         &self,
-        call: &Call,
         result: &Result<GuestReply, GuestFault>,
         violation: Option<GuestFault>,
     ) {
@@ -151,11 +186,6 @@ impl Instance {
             Err(fault) => version.stats.record_fault(fault),
             Ok(GuestReply::ClientError(_) | GuestReply::ErrorAfterRefusedSend(_)) => {
                 version.stats.record_client_error();
-            }
-            Ok(GuestReply::UnknownType) => {
-                if let Call::Handle(_, message) = call {
-                    version.record_unknown_message(message.message_type());
-                }
             }
             Ok(_) => {}
         }
@@ -185,6 +215,8 @@ impl Instance {
             Call::Timer(id, timer) => self.call_consumer(*id, |guest, store, consumer| {
                 guest.consumer().call_timer(store, consumer, *timer).map(into_done)
             }),
+            // `call` brings each of these frames in a call of its own, or all in one.
+            Call::ReceiveMany(..) => Ok(GuestReply::Done),
             Call::Disconnect(id, close_frame) => self.disconnect(*id, close_frame),
             Call::Discard(id) => self.discard(*id),
         }
@@ -243,7 +275,17 @@ impl Instance {
         let Some(consumer) = self.store.data().connections.consumer(id) else {
             return Err(GuestFault::InstanceLost);
         };
-        match self.call_with_deadline(|guest, store| call(guest, store, consumer))? {
+        let result = self.call_with_deadline(|guest, store| call(guest, store, consumer))?;
+        self.convert_result(id, result)
+    }
+
+    /// Converts the result of the last event, which was for this consumer.
+    pub(super) fn convert_result(
+        &self,
+        id: ConnectionId,
+        result: Result<GuestReply, GuestError>,
+    ) -> Result<GuestReply, GuestFault> {
+        match result {
             Ok(reply) => Ok(reply),
             // A client that leaves or does not read must not cause faults of the plugin.
             Err(GuestError::Plugin(text)) if self.store.data().connections.was_send_refused(id) => {

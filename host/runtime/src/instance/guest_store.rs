@@ -102,7 +102,7 @@ impl GuestStore {
     ///
     /// # Errors
     /// [`GuestFault::InstanceLost`] if the guest was dead before. After any other error the guest is dead, and
-    /// the effects of the call are lost.
+    /// the effects of the event that ran are lost.
     pub(crate) fn call_with_deadline<R>(
         &mut self,
         call: impl FnOnce(&Version, &mut Store<GuestState>) -> wasmtime::Result<R>,
@@ -128,7 +128,7 @@ impl GuestStore {
         });
         result.map_err(|error| {
             self.is_dead = true;
-            drop(self.take_effects());
+            self.store.data_mut().drop_unended_effects();
             let report = self.store.data_mut().take_trap_report();
             to_guest_fault(self.store.data(), &error, report)
         })

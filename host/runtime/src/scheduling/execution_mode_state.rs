@@ -14,17 +14,34 @@ pub(crate) struct ExecutionModeState {
     is_slow: AtomicBool,
     /// Consecutive calls that were shorter than a tick.
     fast_streak: AtomicU32,
+    /// Whether a call has ever waited in an import for a tick or longer.
+    has_waited: AtomicBool,
 }
 
 impl ExecutionModeState {
     pub(crate) fn new(configured: ExecutionMode) -> Self {
         let is_slow = AtomicBool::new(configured == ExecutionMode::Thread);
-        Self { configured, is_slow, fast_streak: AtomicU32::new(0) }
+        Self {
+            configured,
+            is_slow,
+            fast_streak: AtomicU32::new(0),
+            has_waited: AtomicBool::new(false),
+        }
     }
 
     /// Whether the next call runs on a guest thread.
     pub(crate) fn is_slow(&self) -> bool {
         self.is_slow.load(Ordering::Relaxed)
+    }
+
+    /// Whether a call has ever waited in an import for a tick or longer.
+    pub(crate) fn has_waited(&self) -> bool {
+        self.has_waited.load(Ordering::Relaxed)
+    }
+
+    /// Records that a call has waited in an import for a tick or longer.
+    pub(crate) fn record_wait(&self) {
+        self.has_waited.store(true, Ordering::Relaxed);
     }
 
     /// Records whether a call ran longer than a tick.

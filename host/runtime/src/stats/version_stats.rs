@@ -39,8 +39,8 @@ pub struct EventCounts {
 }
 
 impl VersionStats {
-    pub(crate) fn record_event(&self) {
-        self.events.local().fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn record_events(&self, count: u64) {
+        self.events.local().fetch_add(count, Ordering::Relaxed);
     }
 
     pub(crate) fn record_fault(&self, fault: &GuestFault) {
@@ -68,7 +68,7 @@ impl VersionStats {
     }
 
     pub(crate) fn record_worker_event(&self) {
-        self.record_event();
+        self.record_events(1);
         self.worker_events.fetch_add(1, Ordering::Relaxed);
     }
 

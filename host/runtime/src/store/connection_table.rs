@@ -25,6 +25,8 @@ pub(crate) struct ConnectionTable {
     by_channel: HashMap<ChannelName, u32>,
     /// Connections that the running call has queued something for.
     touched_ids: Vec<u32>,
+    /// Connections of which a frame of the running event was refused.
+    refused_ids: Vec<u32>,
     last_id: u32,
     /// The connection that the running call is about; 0 if the call is not about a connection.
     current_id: u32,
@@ -40,11 +42,13 @@ struct InstanceConnection {
     consumer: Option<ResourceAny>,
     /// Frames and bytes that the running call has queued for the connection.
     pending: PendingSize,
+    /// The part of `pending` that earlier events of the running call have queued.
+    pending_of_ended: PendingSize,
     /// Timers that the running call has set on the connection.
     new_timer_count: u32,
     /// Whether the running call has closed the connection.
     is_closing: bool,
-    /// Whether a frame of the running call was refused because the client has left or does not read.
+    /// Whether a frame of the running event was refused because the client has left or does not read.
     send_refused: bool,
     /// Whether the connection has had an event while clients were tracked.
     is_counted: bool,
@@ -60,6 +64,7 @@ impl InstanceConnection {
             scope,
             consumer: None,
             pending: PendingSize::default(),
+            pending_of_ended: PendingSize::default(),
             new_timer_count: 0,
             is_closing: false,
             send_refused: false,
@@ -68,21 +73,28 @@ impl InstanceConnection {
         }
     }
 
-    /// Whether the client is to blame for a refused frame of `len` bytes: it has left, or does not read. A call that
-    /// sends more than an empty queue holds is to blame itself.
+    /// Whether the client is to blame for a refused frame of `len` bytes: it has left, or does not read. An event for
+    /// which the guest sends more than an empty queue holds is to blame itself.
     fn is_refused_by_client(&self, checked: Result<(), PushError>, len: usize) -> bool {
         match checked {
             Err(PushError::Closed) => true,
-            Err(PushError::Full) => self.connection.outbound.fits_when_empty(self.pending, len),
+            Err(PushError::Full) => {
+                let PendingSize { frames, bytes } = self.pending_of_ended;
+                let pending = PendingSize {
+                    frames: self.pending.frames - frames,
+                    bytes: self.pending.bytes - bytes,
+                };
+                self.connection.outbound.fits_when_empty(pending, len)
+            }
             Ok(()) | Err(PushError::TooLarge(_)) => false,
         }
     }
 
     fn reset_call(&mut self) {
         self.pending = PendingSize::default();
+        self.pending_of_ended = PendingSize::default();
         self.new_timer_count = 0;
         self.is_closing = false;
-        self.send_refused = false;
     }
 }
 
@@ -223,7 +235,7 @@ impl ConnectionTable {
         if entry.is_refused_by_client(checked, len)
             && !std::mem::replace(&mut entry.send_refused, true)
         {
-            self.touched_ids.push(id);
+            self.refused_ids.push(id);
         }
         if checked == Err(PushError::Full) && entry.connection.outbound.closes_on_overflow() {
             entry.is_closing = true;
@@ -257,7 +269,7 @@ impl ConnectionTable {
         Some(Arc::clone(&entry.connection))
     }
 
-    /// Whether a frame of the last call was refused because the client has left or does not read.
+    /// Whether a frame of the last event was refused because the client has left or does not read.
     pub(crate) fn was_send_refused(&self, id: ConnectionId) -> bool {
         self.by_id.get(&id.0).is_some_and(|entry| entry.send_refused)
     }
@@ -281,11 +293,35 @@ impl ConnectionTable {
         Ok(Some(Arc::clone(&entry.connection)))
     }
 
+    /// Whether a connection gets another event of the running call: it is not closing because of that call.
+    pub(crate) fn accepts_event(&self, id: ConnectionId) -> bool {
+        self.by_id.get(&id.0).is_some_and(|entry| !entry.is_closing)
+    }
+
+    /// Begins the next event of the running call.
+    pub(crate) fn begin_next_event(&mut self) {
+        self.reset_refusals();
+        for id in &self.touched_ids {
+            if let Some(entry) = self.by_id.get_mut(id) {
+                entry.pending_of_ended = entry.pending;
+            }
+        }
+    }
+
     /// Resets what the last call has queued.
     pub(crate) fn reset_call(&mut self) {
+        self.reset_refusals();
         for id in self.touched_ids.drain(..) {
             if let Some(entry) = self.by_id.get_mut(&id) {
                 entry.reset_call();
+            }
+        }
+    }
+
+    fn reset_refusals(&mut self) {
+        for id in self.refused_ids.drain(..) {
+            if let Some(entry) = self.by_id.get_mut(&id) {
+                entry.send_refused = false;
             }
         }
     }
@@ -317,6 +353,6 @@ impl ConnectionTable {
     /// Connections that the running call has queued something for.
     #[cfg(test)]
     pub(crate) fn touched_count(&self) -> usize {
-        self.touched_ids.len()
+        self.touched_ids.len() + self.refused_ids.len()
     }
 }

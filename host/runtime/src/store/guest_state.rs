@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use wasmtime::component::Resource;
 use wasmtime::{UpdateDeadline, bail};
 
+use super::batch_progress::BatchProgress;
 use super::connection_table::ConnectionTable;
 use super::output_buffer::STDERR_CONTEXT;
 use super::stopwatch::Stopwatch;
@@ -14,8 +15,8 @@ use super::suppress_reason::SuppressReason;
 use super::test_host_link::TestHostLink;
 use super::version_context::VersionContext;
 use super::wasi_state::WasiState;
-use crate::bindings::narrowboat::consumer::types;
-use crate::call::WitConnection;
+use crate::bindings::narrowboat::consumer::types::{self, Error as GuestError, Handling};
+use crate::call::{ConnectionId, WitConnection};
 use crate::effects::{Effect, EffectLimitExceeded, Effects};
 use crate::scheduling::IoDriverWaker;
 use narrowboat_core::capabilities::CapabilityFlag;
@@ -36,6 +37,8 @@ pub(crate) struct GuestState {
     wasi: Option<Box<Mutex<WasiState>>>,
     /// Why the running call must not change anything beyond the host; `None` if it may.
     pub(crate) suppressed: Option<SuppressReason>,
+    /// The progress of the batch that the guest handles; `None` if the running call is for a single event.
+    batch: Option<Box<BatchProgress>>,
     /// The host of the test that the guest runs; `None` unless the guest runs a test.
     pub(crate) test_host: Option<Box<TestHostLink>>,
     /// The panic of the running call.
@@ -72,6 +75,7 @@ impl GuestState {
             stopwatch: Stopwatch::new(&ctx.limits, role, io_driver_waker),
             wasi,
             suppressed: None,
+            batch: None,
             test_host: None,
             panic: None,
             contract_violation: None,
@@ -88,6 +92,81 @@ impl GuestState {
         if let Some(wasi) = self.wasi_mut() {
             wasi.begin_call();
         }
+    }
+
+    /// Starts a batch of events, of which the first begins with the next call.
+    pub(crate) fn begin_batch(&mut self, ids: Vec<ConnectionId>) {
+        if let Some(first) = ids.first() {
+            self.connections.set_current(*first);
+        }
+        self.batch = Some(Box::new(BatchProgress::new(ids)));
+    }
+
+    /// Ends the event that runs in a batch. Returns whether the guest goes on with the next one.
+    ///
+    /// # Errors
+    /// There is no event to end, or the event has touched too much memory. The error is a trap, so the event has no
+    /// effects.
+    pub(crate) fn end_batch_event(
+        &mut self,
+        result: Result<Handling, GuestError>,
+    ) -> wasmtime::Result<bool> {
+        // An event that has touched too much memory has not ended.
+        self.limiter.reserve_touched_memory()?;
+        let Some(mut batch) = self.batch.take_if(|batch| !batch.is_over()) else {
+            bail!("the guest called end-event outside of a batch, or after it was told to return")
+        };
+        let has_failed = result.is_err();
+        let next = batch.end_event(result);
+        let goes_on = !has_failed && self.end_event(next);
+        if !goes_on {
+            batch.finish();
+        }
+        self.batch = Some(batch);
+        Ok(goes_on)
+    }
+
+    /// Returns whether the event of `next` follows in the same batch, after an event that has not failed or blamed its
+    /// client. If so, the effects of that event stay even if the next one traps.
+    pub(crate) fn end_event(&mut self, next: Option<ConnectionId>) -> bool {
+        let Some(next) = next else { return false };
+        let goes_on = self.contract_violation.is_none()
+            && !self.stopwatch.has_taken_a_tick()
+            && self.effects.has_room_for_event()
+            && self.connections.accepts_event(next);
+        if goes_on {
+            self.effects.end_event();
+            self.begin_event(next);
+        }
+        goes_on
+    }
+
+    /// Begins an event that is not the first of its batch.
+    fn begin_event(&mut self, id: ConnectionId) {
+        self.connections.begin_next_event();
+        self.connections.set_current(id);
+        self.panic = None;
+        if let Some(wasi) = self.wasi_mut() {
+            wasi.begin_call();
+        }
+    }
+
+    /// The progress of the batch, after the guest has returned from it.
+    ///
+    /// # Errors
+    /// The guest returned before it had ended the event that ran. The error is a trap.
+    pub(crate) fn check_batch_end(&self) -> wasmtime::Result<()> {
+        match &self.batch {
+            Some(batch) if !batch.is_over() => {
+                bail!("the guest returned from a batch before it had ended the event that ran")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the progress of the batch after its call.
+    pub(crate) fn take_batch(&mut self) -> Option<BatchProgress> {
+        self.batch.take().map(|batch| *batch)
     }
 
     /// Handles a tick that finds the guest running. A guest is not charged for ticks while its thread did not run.
@@ -212,6 +291,11 @@ impl GuestState {
                 bail!("{}", EffectLimitExceeded::TEXT)
             }
         }
+    }
+
+    /// Drops the effects of the event that trapped. Those of the events before it in the same batch stay.
+    pub(crate) fn drop_unended_effects(&mut self) {
+        self.effects.drop_unended();
     }
 
     /// Takes the effects of the call and resets what it has queued.

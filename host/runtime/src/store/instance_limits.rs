@@ -29,7 +29,7 @@ pub(crate) struct InstanceLimits {
     pub memory: usize,
     /// How the memory counts towards the shared memory limits.
     pub memory_counting: MemoryCounting,
-    /// The running time of one call for a connection.
+    /// The running time of one event of a connection.
     pub call_time: Duration,
     /// The running time of a worker for one message.
     pub worker_time: Duration,

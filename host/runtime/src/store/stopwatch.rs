@@ -85,11 +85,19 @@ impl Stopwatch {
 
     /// Records the length of a call that has ended, which decides where later calls of the version run.
     pub(crate) fn record_call_end(&self, mode: &ExecutionModeState) {
+        if self.has_waited {
+            mode.record_wait();
+        }
         match (self.role, self.phase) {
             (Role::Consumer, Phase::Run) => mode.record_call(self.has_overrun() || self.has_waited),
             // All calls of workers run on guest threads, and the time to load a program says nothing about later calls.
             (Role::Worker, _) | (_, Phase::Load) => {}
         }
+    }
+
+    /// Whether a tick found the call running, or the call has waited in an import for that long.
+    pub(super) fn has_taken_a_tick(&self) -> bool {
+        self.ticks > 0 || self.has_waited
     }
 
     /// Whether two ticks found the call running. One tick may find a short call too, if the system has suspended its

@@ -126,7 +126,7 @@ pub const METRICS: &[Metric] = &[
         name: "guest_call_duration_seconds",
         kind: MetricType::Histogram,
         labels: VERSION_LABELS,
-        help: "Duration of calls into guests, including start-up and migration",
+        help: "Duration of calls into guests, including start-up and migration; a call may have several events",
     },
     counter(
         "guest_log_lines_dropped",

@@ -8,14 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use narrowboat_sync::{HandoffEntry, HandoffQueue, HandoffSlot, NextDrainer, ReclaimedContent};
 use tokio::sync::oneshot;
+use tracing::{Level, span_enabled};
 
-use super::drain_budget::DrainBudget;
 use super::instance_state::{FatalCall, InstanceState, OwnerAction, call_and_apply};
-use super::member_turn::MemberTurn;
 use super::queued_call::{QueuedCall, ReplyTo};
-use crate::call_outcome::{CallOutcome, CallResult};
+use crate::call_outcome::{CallOutcome, CallReply};
+use crate::drain_budget::DrainBudget;
 use crate::effect_applier::EffectApplier;
+use crate::member_turn::MemberTurn;
 use narrowboat_core::deferred_wake;
+use narrowboat_core::log_target::TRACE;
 use narrowboat_runtime::{Call, Instance};
 
 /// Calls that wait in the slot. Further ones go to the owner, where sessions wait for room in its queue.
@@ -27,8 +29,8 @@ const MAX_DRAINED_CALLS: usize = 64;
 /// Members that a session takes turns for, before it goes on with its own work.
 const MAX_DRAINED_TURNS: usize = 64;
 
-/// Turns between two looks at the queued calls of other sessions.
-const TURNS_IN_A_ROW: usize = 8;
+/// Turns that are taken together, between two looks at the queued calls of other sessions.
+const TURNS_IN_A_GROUP: usize = 16;
 
 /// The slot of a shared instance, and the calls that wait for the session in it.
 #[derive(Default)]
@@ -45,9 +47,9 @@ pub(super) enum EnterOutcome {
     /// The call has returned, and its effects are applied.
     Completed(CallOutcome),
     /// The instance died of the call. The owner has to be woken, and sends the reply.
-    Died(oneshot::Receiver<CallResult>),
+    Died(oneshot::Receiver<CallReply>),
     /// Another session is in the slot. The call waits in the slot's queue.
-    Queued(oneshot::Receiver<CallResult>),
+    Queued(oneshot::Receiver<CallReply>),
     /// The call has to go to the owner.
     Unavailable(Call),
 }
@@ -65,19 +67,13 @@ impl InstanceSlot {
             HandoffEntry::Poisoned => return EnterOutcome::Unavailable(call),
         };
         let Some(instance) = state.ready_instance() else { return EnterOutcome::Unavailable(call) };
-        let outcome = call_and_apply(instance, call, applier);
-        match (outcome.result, outcome.unapplied_call) {
-            (Err(fault), Some(call)) => {
+        match call_and_apply(instance, call, applier).into_reply() {
+            Ok(reply) => EnterOutcome::Completed(CallOutcome::from_reply(Ok(reply))),
+            Err((call, fault)) => {
                 let (reply, receiver) = oneshot::channel();
-                state.require_owner(OwnerAction::Recover(FatalCall {
-                    call,
-                    fault,
-                    reply: ReplyTo::Session(reply),
-                }));
+                let reply = ReplyTo::Session(reply);
+                state.require_owner(OwnerAction::Recover(FatalCall { call, fault, reply }));
                 EnterOutcome::Died(receiver)
-            }
-            (result, unapplied_call) => {
-                EnterOutcome::Completed(CallOutcome { result, effects: Vec::new(), unapplied_call })
             }
         }
     }
@@ -97,7 +93,7 @@ impl InstanceSlot {
     /// has to go on. Nothing waits if that is nobody.
     pub(super) fn drain(&self, applier: &EffectApplier<'_>) -> NextDrainer {
         let budget = DrainBudget::new();
-        for _ in 0..MAX_DRAINED_TURNS / TURNS_IN_A_ROW {
+        for _ in 0..MAX_DRAINED_TURNS / TURNS_IN_A_GROUP {
             match self.drain_both(applier, &budget) {
                 NextDrainer::Holder => return NextDrainer::Holder,
                 // A call may have queued turns.
@@ -114,7 +110,7 @@ impl InstanceSlot {
     /// Takes some turns, and makes the queued calls. Ends as soon as another thread is in the slot: if this one entered
     /// again, it would have to look at both queues again.
     fn drain_both(&self, applier: &EffectApplier<'_>, budget: &DrainBudget) -> NextDrainer {
-        let turns = self.drain_some_turns(applier, budget);
+        let turns = self.drain_group_of_turns(applier, budget);
         if turns == NextDrainer::Holder {
             return NextDrainer::Holder;
         }
@@ -129,18 +125,31 @@ impl InstanceSlot {
         self.slot.has_waiting(&self.turns) || !self.calls.is_empty()
     }
 
-    fn drain_some_turns(&self, applier: &EffectApplier<'_>, budget: &DrainBudget) -> NextDrainer {
+    fn drain_group_of_turns(
+        &self,
+        applier: &EffectApplier<'_>,
+        budget: &DrainBudget,
+    ) -> NextDrainer {
         self.slot.serve(
             &self.turns,
-            TURNS_IN_A_ROW,
+            1,
             deferred_wake::defer_wakes,
             |state| state.is_ready() && !budget.is_exhausted(),
-            |state, turn| {
-                if let Some(turn) = state.run_turn(turn, applier, budget) {
-                    self.requeue(turn);
-                }
+            |state, first| {
+                let turns = std::iter::once(first).chain(self.pop_turns_of_group());
+                let turns = state.run_turns(turns.collect(), applier, budget);
+                turns.into_iter().for_each(|turn| self.requeue(turn));
             },
         )
+    }
+
+    /// The turns that are taken together with another one: none with traces, which have a span for each event.
+    fn pop_turns_of_group(&self) -> impl Iterator<Item = MemberTurn> {
+        let max = match span_enabled!(target: TRACE, Level::INFO) {
+            true => 0,
+            false => TURNS_IN_A_GROUP - 1,
+        };
+        std::iter::from_fn(|| self.turns.pop()).take(max)
     }
 
     /// Puts a turn behind those of the other members. Nobody has to be notified: the caller drains the queue.

@@ -43,18 +43,19 @@
 //! least one of the two sees the other. `narrowboat_sync::HandoffSlot` has the fence, and its loom models check it.
 
 use tokio::sync::oneshot;
+use tracing::Span;
 
-use super::drain_budget::DrainBudget;
-use super::member_turn::MemberTurn;
 use super::queued_call::{QueuedCall, ReplyTo};
-use crate::call_outcome::{CallOutcome, CallResult, call_instance, created_consumer};
+use crate::call_outcome::{CallOutcome, CallReply, call_instance, created_consumer};
+use crate::drain_budget::DrainBudget;
 use crate::effect_applier::EffectApplier;
+use crate::member_turn::{MAX_CALLS_IN_A_TURN, MemberTurn};
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::GuestFault;
-use narrowboat_runtime::{Call, ConnectionId, Instance};
+use narrowboat_runtime::{BatchEnd, Call, ConnectionId, Instance};
 
-/// Messages of one member that are handled in a row, before those of the next one.
-const MAX_CALLS_IN_A_TURN: usize = 16;
+/// The payload of the messages of one round after which no further ones are taken, in bytes.
+const MAX_ROUND_BYTES: usize = 64 * 1024;
 
 /// The content of the slot of a shared instance. The module's documentation has a diagram.
 #[derive(Default)]
@@ -120,35 +121,62 @@ impl InstanceState {
             return;
         }
         let QueuedCall { call, reply, span } = queued;
-        let run = || self.run_call(call, reply, ReplyTo::Session, applier);
-        let Some((result, reply)) = span.in_scope(run) else { return };
-        if let Err(unreceived) = reply.send(result)
-            && let Some(id) = created_consumer(&unreceived)
+        let run = || self.run_call(call, reply, applier);
+        let Some((reply, sender)) = span.in_scope(run) else { return };
+        if let Err(unreceived) = sender.send(reply)
+            && let Some(id) = created_consumer(&unreceived.result)
         {
             self.disconnect_abandoned(id, applier);
         }
     }
 
-    /// Calls the consumer of a member for the messages in its mailbox. Returns the turn if there may be more.
-    pub(super) fn run_turn(
+    /// Calls the consumers of members for the messages in their mailboxes: in each round for one message of each member.
+    /// Returns the turns of the members that may have more.
+    pub(super) fn run_turns(
         &mut self,
-        mut turn: MemberTurn,
+        mut turns: Vec<MemberTurn>,
         applier: &EffectApplier<'_>,
         budget: &DrainBudget,
-    ) -> Option<MemberTurn> {
+    ) -> Vec<MemberTurn> {
         for _ in 0..MAX_CALLS_IN_A_TURN {
-            if !self.is_ready() || budget.is_exhausted() {
+            if turns.is_empty() || !self.is_ready() || budget.is_exhausted() {
                 break;
             }
-            let call = turn.next_call()?;
-            budget.count_call();
-            let span = turn.call_span(&call);
-            let result;
-            (result, turn) =
-                span.in_scope(|| self.run_call(call, turn, ReplyTo::Member, applier))?;
-            turn.handle_result(result);
+            turns = self.run_round_of_turns(turns, applier, budget);
         }
-        Some(turn)
+        turns
+    }
+
+    fn run_round_of_turns(
+        &mut self,
+        turns: Vec<MemberTurn>,
+        applier: &EffectApplier<'_>,
+        budget: &DrainBudget,
+    ) -> Vec<MemberTurn> {
+        let mut waiting = turns.into_iter();
+        let (mut turns, mut calls) = take_calls(&mut waiting);
+        let Self::Parked(instance) = self else { return waiting.collect() };
+        budget.count_calls(calls.len());
+        let version = instance.version().digest();
+        let span = turns.first().map_or_else(Span::none, |turn| turn.call_span(&calls[0]));
+        let BatchEnd { ended_count, result } = span.in_scope(|| {
+            let end = instance.call_many(&calls);
+            applier.apply(instance.take_effects());
+            end
+        });
+        let mut not_ended = calls.split_off(ended_count).into_iter();
+        if let Err(fault) = &result
+            && instance.is_dead()
+            && let Some(call) = not_ended.next()
+        {
+            let reply = ReplyTo::Member(turns.remove(ended_count));
+            let fatal = FatalCall { call, fault: fault.clone(), reply };
+            self.require_owner(OwnerAction::Recover(fatal));
+        } else if let Some(last) = ended_count.checked_sub(1) {
+            turns[last].handle_result(result, Some(version));
+        }
+        turns[ended_count..].iter_mut().zip(not_ended).for_each(|(turn, call)| turn.put_back(call));
+        waiting.chain(turns).collect()
     }
 
     /// Calls `disconnect` of a consumer whose client left during its handshake. No session waits for the reply.
@@ -159,32 +187,45 @@ impl InstanceState {
         }
         let (reply, _) = oneshot::channel();
         let call = Call::Disconnect(id, CloseFrame::abnormal());
-        let _ = self.run_call(call, reply, ReplyTo::Session, applier);
+        let _ = self.run_call(call, reply, applier);
     }
 
-    /// Makes a call, and returns its result with its `receiver`; or leaves both to the owner if the instance dies of it.
-    fn run_call<R>(
+    /// Makes a call, and returns its reply with its `sender`; or leaves both to the owner if the instance dies of it.
+    fn run_call(
         &mut self,
         call: Call,
-        receiver: R,
-        reply_to: fn(R) -> ReplyTo,
+        sender: oneshot::Sender<CallReply>,
         applier: &EffectApplier<'_>,
-    ) -> Option<(CallResult, R)> {
+    ) -> Option<(CallReply, oneshot::Sender<CallReply>)> {
         // Whether calls are short has been checked before this. It changes at any time, by calls in other instances.
         let instance = match self {
             Self::Parked(instance) if !instance.is_dead() => instance,
-            _ => return Some((Err(GuestFault::InstanceLost), receiver)),
+            _ => return Some((Err(GuestFault::InstanceLost).into(), sender)),
         };
-        let outcome = call_and_apply(instance, call, applier);
-        match (outcome.result, outcome.unapplied_call) {
-            (Err(fault), Some(call)) => {
-                let reply = reply_to(receiver);
+        match call_and_apply(instance, call, applier).into_reply() {
+            Ok(reply) => Some((reply, sender)),
+            Err((call, fault)) => {
+                let reply = ReplyTo::Session(sender);
                 self.require_owner(OwnerAction::Recover(FatalCall { call, fault, reply }));
                 None
             }
-            (result, _) => Some((result, receiver)),
         }
     }
+}
+
+/// Takes a call from each turn, up to a limit of their payloads. Drops turns that are over.
+fn take_calls(waiting: &mut impl Iterator<Item = MemberTurn>) -> (Vec<MemberTurn>, Vec<Call>) {
+    let (mut turns, mut calls, mut bytes) = (Vec::new(), Vec::new(), 0);
+    while bytes < MAX_ROUND_BYTES
+        && let Some(mut turn) = waiting.next()
+    {
+        if let Some(call) = turn.next_call() {
+            bytes += call.payload_len();
+            turns.push(turn);
+            calls.push(call);
+        }
+    }
+    (turns, calls)
 }
 
 /// Whether the instance is alive and its calls are short enough for a session's task.

@@ -1,6 +1,7 @@
 //! The task that owns a shared instance. It has the instance while calls are long, during a command of a rollout, and
 //! after the instance has died; otherwise it parks the instance in its slot.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -12,14 +13,15 @@ use tracing::Instrument;
 use super::instance_slot::InstanceSlot;
 use super::instance_state::{FatalCall, InstanceState, OwnerAction};
 use super::job::Job;
-use super::member_turn::MemberTurn;
 use super::queued_call::{QueuedCall, ReplyTo};
 use super::shared_instance::SharedInstance;
-use crate::call_outcome::{CallOutcome, CallResult, call_instance, created_consumer};
+use crate::call_outcome::{CallOutcome, CallReply, call_instance, created_consumer};
 use crate::charged_flush::flush_charged;
+use crate::dedicated::DeferredTurns;
 use crate::instance_owner::InstanceOwner;
 use crate::instance_registration::InstanceRegistration;
 use crate::instance_registry::InstanceRegistry;
+use crate::member_turn::MemberTurn;
 use crate::migrating_owner::MigratingOwner;
 use crate::owner_command::{Direction, MigrateCommand, OwnerCommand};
 use crate::postponed_move::PostponedMove;
@@ -65,8 +67,10 @@ pub(crate) fn acquire_shared_instance(registry: &Arc<InstanceRegistry>) -> Share
             postponed_move: None,
             is_turn_next: false,
         };
-        let quota = Arc::clone(&registry.plugin.quota);
-        tokio::spawn(FlushAfterPoll::new(task.run(queue), move |list| flush_charged(&quota, list)));
+        let plugin = Arc::clone(&registry.plugin);
+        let quota = Arc::clone(&plugin.quota);
+        let running = DeferredTurns::new(plugin, task.run(queue));
+        tokio::spawn(FlushAfterPoll::new(running, move |list| flush_charged(&quota, list)));
     })
 }
 
@@ -181,8 +185,9 @@ impl SharedInstanceTask {
         match action {
             None => return true,
             Some(OwnerAction::Recover(FatalCall { call, fault, reply })) => {
-                let result = self.handle_fatal_fault(call, fault).await;
-                self.send_reply(reply, result).await;
+                let to = reply;
+                let reply = self.handle_fatal_fault(call, fault).await;
+                self.send_reply(to, reply).await;
             }
             Some(OwnerAction::Disconnect(id)) => self.disconnect_abandoned(id).await,
         }
@@ -208,8 +213,15 @@ impl SharedInstanceTask {
         match job {
             Job::Call(queued) if queued.is_abandoned() => {}
             Job::Call(QueuedCall { call, reply, span }) => {
-                let result = self.call_with_recovery(call).instrument(span).await;
-                self.send_reply(ReplyTo::Session(reply), result).await;
+                let to = ReplyTo::Session(reply);
+                // While a move is postponed, the guest is asked after each event.
+                let (call, rest) = match self.postponed_move {
+                    Some(_) => call.split_first_event(),
+                    None => (call, VecDeque::new()),
+                };
+                let mut reply = self.call_with_recovery(call).instrument(span).await;
+                reply.rest.extend(rest);
+                self.send_reply(to, reply).await;
             }
             Job::Turn(turn) => self.run_turn(turn).await,
             Job::Wake => {}
@@ -221,15 +233,16 @@ impl SharedInstanceTask {
     async fn run_turn(&mut self, mut turn: MemberTurn) {
         let Some(call) = turn.next_call() else { return };
         let span = turn.call_span(&call);
-        let result = self.call_with_recovery(call).instrument(span).await;
-        turn.handle_result(result);
+        let reply = self.call_with_recovery(call).instrument(span).await;
+        let version = self.instance.as_ref().map(|instance| instance.version().digest());
+        turn.handle_result(reply.result, version);
         self.slot.requeue(turn);
     }
 
     /// Replies to the sender of a call. If its client left during the handshake, calls `disconnect` instead.
-    async fn send_reply(&mut self, reply: ReplyTo, result: CallResult) {
-        if let Err(unreceived) = reply.send(result)
-            && let Some(id) = created_consumer(&unreceived)
+    async fn send_reply(&mut self, to: ReplyTo, reply: CallReply) {
+        if let Err(unreceived) = to.send(reply)
+            && let Some(id) = created_consumer(&unreceived.result)
         {
             self.disconnect_abandoned(id).await;
         }
@@ -241,21 +254,20 @@ impl SharedInstanceTask {
 
     /// Makes a call and applies its effects. If the instance dies of the call and was migrated not long ago, rolls it
     /// back and makes the call there; otherwise ends the connections of the instance.
-    async fn call_with_recovery(&mut self, call: Call) -> CallResult {
-        let outcome = self.call_and_apply(call).await;
-        match (outcome.result, outcome.unapplied_call) {
-            (Err(fault), Some(call)) => self.handle_fatal_fault(call, fault).await,
-            (result, _) => result,
+    async fn call_with_recovery(&mut self, call: Call) -> CallReply {
+        match self.call_and_apply(call).await.into_reply() {
+            Ok(reply) => reply,
+            Err((call, fault)) => self.handle_fatal_fault(call, fault).await,
         }
     }
 
     /// Recovers from the death of the instance, as [`Self::call_with_recovery`] says.
-    async fn handle_fatal_fault(&mut self, call: Call, fault: GuestFault) -> CallResult {
+    async fn handle_fatal_fault(&mut self, call: Call, fault: GuestFault) -> CallReply {
         if self.roll_back_after(&fault).await {
             return Box::pin(self.call_with_recovery(call)).await;
         }
         self.fail_all_connections();
-        Err(fault)
+        Err(fault).into()
     }
 
     /// Makes a call, in a new instance if there is none, and applies its effects.

@@ -1,7 +1,7 @@
 //! The jobs of the task that owns a shared instance.
 
-use super::member_turn::MemberTurn;
 use super::queued_call::QueuedCall;
+use crate::member_turn::MemberTurn;
 use crate::owner_command::OwnerCommand;
 
 /// Jobs that wait for the task of one instance. A session whose job finds the queue full waits for room.

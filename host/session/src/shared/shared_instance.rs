@@ -9,12 +9,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::instance_slot::{EnterOutcome, InstanceSlot};
 use super::job::Job;
-use super::member_turn::MemberTurn;
 use super::queued_call::QueuedCall;
-use crate::call_outcome::{CallOutcome, CallResult};
+use crate::call_outcome::{CallOutcome, CallReply};
 use crate::charged_flush::flush_charged;
 use crate::effect_applier::EffectApplier;
 use crate::guarded_receiver::GuardedReceiver;
+use crate::member_turn::MemberTurn;
 use crate::pending_call::PendingCall;
 use narrowboat_core::deferred_flush::defer_flushes;
 use narrowboat_core::fault::GuestFault;
@@ -33,7 +33,7 @@ enum StartedCall {
     /// The call has returned.
     Completed(CallOutcome),
     /// Another session or the owner makes the call, after the job has been sent if there is one.
-    Waiting(Option<Job>, oneshot::Receiver<CallResult>),
+    Waiting(Option<Job>, oneshot::Receiver<CallReply>),
 }
 
 impl SharedInstance {
@@ -54,7 +54,7 @@ impl SharedInstance {
         &self,
         call: Call,
         applier: &EffectApplier<'_>,
-        on_unreceived: impl FnMut(CallResult) + Send + Unpin + 'static,
+        on_unreceived: impl FnMut(CallReply) + Send + Unpin + 'static,
     ) -> PendingCall<CallOutcome> {
         let _guard = WakeOwnerOnPanic(self);
         match self.start(call, applier) {
@@ -116,7 +116,7 @@ impl SharedInstance {
     fn wait(
         &self,
         job: Option<Job>,
-        reply: impl Future<Output = Result<CallResult, RecvError>> + Send + 'static,
+        reply: impl Future<Output = Result<CallReply, RecvError>> + Send + 'static,
     ) -> PendingCall<CallOutcome> {
         let Some(job) = job else {
             return PendingCall::Running(Box::pin(async {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::member_turn::{MemberTurn, TurnContext};
 use super::shared_instance::SharedInstance;
+use crate::member_turn::{MemberTurn, TurnContext};
 use narrowboat_channels::{DeliverySink, MailboxDeputy};
 use narrowboat_core::frame::Frame;
 use narrowboat_runtime::{ConnectionId, Plugin};

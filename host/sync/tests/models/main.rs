@@ -6,5 +6,6 @@
 
 mod gauge_limit;
 mod handoff_slot;
+mod loan_slot;
 mod two_queues;
 mod wake_mutex;

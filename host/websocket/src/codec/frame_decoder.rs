@@ -74,6 +74,13 @@ struct MessageFlags {
     is_deflated: bool,
 }
 
+impl From<&FrameHeader> for MessageFlags {
+    /// The properties of the message that this frame begins.
+    fn from(header: &FrameHeader) -> Self {
+        Self { is_text: header.opcode == OpCode::Data(Data::Text), is_deflated: header.rsv1 }
+    }
+}
+
 impl FrameDecoder {
     pub(crate) fn new(limits: IncomingLimits, inflater: Option<Inflater>) -> Self {
         let buffer = BytesMut::new();
@@ -140,26 +147,46 @@ impl FrameDecoder {
         Ok(None)
     }
 
-    /// Returns the next complete frame, with its payload unmasked.
-    fn next_frame(&mut self) -> Result<Option<(FrameHeader, BytesMut)>, ClientFault> {
-        let (header, len) = match self.current_frame.take() {
-            Some(current) => current,
-            None => {
-                let mut cursor = Cursor::new(&*self.buffer);
-                let Some((header, len)) = FrameHeader::parse(&mut cursor).map_err(header_fault)?
-                else {
-                    return Ok(None);
-                };
-                let header_len = cursor.position() as usize;
-                let len = self.check_header(&header, len)?;
-                self.buffer.advance(header_len);
-                (header, len)
-            }
-        };
-        if self.buffer.len() < len {
-            self.current_frame = Some((header, len));
+    /// Returns the next message if it is one frame, and all of it has been received. Otherwise changes nothing that
+    /// [`next_event`](Self::next_event) would not change.
+    ///
+    /// # Errors
+    /// As [`next_event`](Self::next_event).
+    pub(crate) fn next_whole_message(&mut self) -> Result<Option<Frame>, ClientFault> {
+        if self.partial_message.is_some() || self.is_discarding {
             return Ok(None);
         }
+        let is_message =
+            |header: &FrameHeader| header.is_final && matches!(header.opcode, OpCode::Data(_));
+        match self.parse_header()? {
+            Some((header, len)) if is_message(&header) && self.buffer.len() >= len => {}
+            _ => return Ok(None),
+        }
+        let Some((header, payload)) = self.next_frame()? else { return Ok(None) };
+        self.decode_message(MessageFlags::from(&header), payload.freeze()).map(Some)
+    }
+
+    /// Returns the header of the current frame and the length of its payload.
+    fn parse_header(&mut self) -> Result<Option<(FrameHeader, usize)>, ClientFault> {
+        if self.current_frame.is_none() {
+            let mut cursor = Cursor::new(&*self.buffer);
+            let parsed = FrameHeader::parse(&mut cursor).map_err(header_fault)?;
+            let Some((header, len)) = parsed else { return Ok(None) };
+            let header_len = cursor.position() as usize;
+            let len = self.check_header(&header, len)?;
+            self.buffer.advance(header_len);
+            self.current_frame = Some((header, len));
+        }
+        Ok(self.current_frame.clone())
+    }
+
+    /// Returns the next complete frame, with its payload unmasked.
+    fn next_frame(&mut self) -> Result<Option<(FrameHeader, BytesMut)>, ClientFault> {
+        let Some((header, len)) = self.parse_header()? else { return Ok(None) };
+        if self.buffer.len() < len {
+            return Ok(None);
+        }
+        self.current_frame = None;
         let mut payload = self.buffer.split_to(len);
         if self.buffer.is_empty() {
             // An empty buffer would still keep the memory that it was split from.
@@ -214,7 +241,7 @@ impl FrameDecoder {
         header: &FrameHeader,
         payload: BytesMut,
     ) -> Result<Option<IncomingEvent>, ClientFault> {
-        let data = match header.opcode {
+        match header.opcode {
             OpCode::Control(Control::Ping) => {
                 return Ok(Some(IncomingEvent::Ping(payload.freeze())));
             }
@@ -227,15 +254,15 @@ impl FrameDecoder {
                 self.discard_frame(header);
                 return Ok(None);
             }
-            OpCode::Data(data) => data,
-        };
+            OpCode::Data(_) => {}
+        }
         let mut partial = match self.partial_message.take() {
             Some(mut partial) => {
                 partial.bytes.extend_from_slice(&payload);
                 partial
             }
             None => {
-                let flags = MessageFlags { is_text: data == Data::Text, is_deflated: header.rsv1 };
+                let flags = MessageFlags::from(header);
                 if header.is_final {
                     let message = self.decode_message(flags, payload.freeze())?;
                     return Ok(Some(IncomingEvent::Message(message)));

@@ -13,13 +13,14 @@ use super::connection_timeouts::ConnectionTimeouts;
 use super::control_signals::{ControlSignal, PendingClose};
 use super::direct_writer::RestState;
 use super::drain::drain_until_eof;
+use super::fill_batch::fill_batch;
 use super::keepalive::{Keepalive, KeepaliveAction};
-use super::outbound_queue::OutboundItem;
 use super::socket::{ReadError, Socket};
 use super::throttle::{RateState, Throttle};
-use crate::codec::{BATCH_BYTES, FrameEncoder, IncomingEvent, WriteBatch};
+use crate::codec::{BATCH_BYTES, IncomingEvent};
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::{ClientFault, Fault};
+use narrowboat_core::frame::Frame;
 use narrowboat_quota::QuotaChain;
 
 /// The number of events after which queued frames are written, even if more can be read.
@@ -138,16 +139,45 @@ impl Connection {
         event
     }
 
+    /// Takes the next message of the last read, if it is there as a whole and
+    /// [`has_next_message`](Self::has_next_message) has returned true since that read. `None` if something else comes
+    /// next.
+    ///
+    /// # Errors
+    /// The end of the connection, because of a fault of the client.
+    pub fn take_read_message(&mut self) -> Option<Result<Frame, Box<ConnectionEnd>>> {
+        match self.socket.next_whole_message() {
+            Ok(frame) => {
+                let frame = frame?;
+                self.handle.traffic.record_received(frame.len());
+                self.events_since_write += 1;
+                Some(Ok(frame))
+            }
+            Err(fault) => Some(Err(self.state.end(ConnectionEnd::from_fault(fault.into())))),
+        }
+    }
+
+    /// Whether neither side has begun to close.
+    pub fn is_open(&self) -> bool {
+        self.state.is_open()
+    }
+
+    /// Writes the queue if it has frames enough for a write, even if more can be read. Call
+    /// [`take_control`](Self::take_control) first.
+    pub fn write_due_frames(&mut self, cx: &mut Context<'_>) {
+        let is_batch_queued = std::mem::take(&mut self.queued_bytes) >= BATCH_BYTES;
+        if is_batch_queued || self.events_since_write >= MAX_EVENTS_PER_WRITE {
+            self.write_queue(cx);
+        }
+    }
+
     fn poll_in_mode(
         &mut self,
         cx: &mut Context<'_>,
         read_mode: ReadMode,
         write_mode: WriteMode,
     ) -> Poll<ConnectionEvent> {
-        let is_batch_queued = std::mem::take(&mut self.queued_bytes) >= BATCH_BYTES;
-        if is_batch_queued || self.events_since_write >= MAX_EVENTS_PER_WRITE {
-            self.write_queue(cx);
-        }
+        self.write_due_frames(cx);
         let read_mode = self.effective_read_mode(cx, read_mode);
         if read_mode == ReadMode::Read
             && let Poll::Ready(event) = self.poll_read(cx)
@@ -363,28 +393,4 @@ impl Connection {
         std::future::poll_fn(|cx| self.poll_write(cx)).await;
         drain_until_eof(self.socket.stream_mut()).await;
     }
-}
-
-/// Encodes queued frames into a batch. Returns the request to close once the Close frame is encoded, which is the last
-/// frame.
-fn fill_batch(
-    handle: &ConnectionHandle,
-    encoder: &mut FrameEncoder,
-    batch: &mut WriteBatch,
-    cx: &Context<'_>,
-    (rate, rest): (RateState, RestState),
-) -> Option<PendingClose> {
-    while !batch.is_full() {
-        match handle.outbound.pop_item(cx, batch.is_empty(), rate, rest)? {
-            OutboundItem::Frame(frame) => {
-                handle.traffic.record_sent(frame.len());
-                encoder.encode_message(batch, frame);
-            }
-            OutboundItem::Close(request) => {
-                encoder.queue_close(&request.close_frame);
-                return Some(request);
-            }
-        }
-    }
-    None
 }

@@ -189,13 +189,13 @@ impl OutboundQueue {
 
     /// Whether the connection's task has to poll before it handles another message: it has a request, or frames enough
     /// for a write.
-    pub(super) fn needs_poll(&self) -> bool {
+    pub fn needs_poll(&self) -> bool {
         let state = self.lock();
         state.is_dirty() || !state.signals.is_open() || state.frames.queued_bytes() >= BATCH_BYTES
     }
 
     /// Makes the connection's task poll again.
-    pub(super) fn wake_task(&self) {
+    pub fn wake_task(&self) {
         notify_task(self.lock());
     }
 

@@ -15,6 +15,7 @@ use crate::codec::{
 };
 use crate::split_tcp_stream::TcpWriter;
 use narrowboat_core::fault::ClientFault;
+use narrowboat_core::frame::Frame;
 
 /// The size of the memory that a thread reads into, in bytes.
 const CHUNK_BYTES: usize = 32 * 1024;
@@ -84,6 +85,12 @@ impl Socket {
             }
             self.read_flag = true;
         }
+    }
+
+    /// Returns the next message if it is one frame of the last read. Else the next event is something else, or has to be
+    /// read.
+    pub(super) fn next_whole_message(&mut self) -> Result<Option<Frame>, ClientFault> {
+        self.decoder.next_whole_message()
     }
 
     /// Whether bytes of the last read wait to be decoded.

@@ -1,7 +1,10 @@
 """The functions of the interfaces that the runtime exports."""
 
-from componentize_py_types import Err
+from componentize_py_types import Err, Ok
+from wit_world.exports.batches import Event_Handle, Event_Receive
 from wit_world.exports.runtime import Program
+from wit_world.imports.batch_progress import end_event
+from wit_world.imports.narrowboat_consumer_types import Handling
 
 from . import compiler, failure, loader, log, worker
 from .problems import make_problem
@@ -19,6 +22,31 @@ class Websocket:
     def load_module(self, saved):
         """Restores the globals and the attributes of the consumers."""
         restoring.load_module(saved)
+
+
+class Batches:
+    """The interface `batches`: several events of consumers in one call."""
+
+    def run(self, events):
+        """Handles events in order, until the host says that no further one follows."""
+        for consumer, event in events:
+            if not end_event(handle_event(consumer, event)):
+                return
+
+
+def handle_event(consumer, event):
+    """Handles an event, and returns its result."""
+    try:
+        match event:
+            case Event_Receive(frame):
+                consumer.receive(frame)
+            case Event_Handle(message):
+                return Ok(consumer.handle(message))
+            case _:
+                consumer.timer(event.value)
+    except Err as error:
+        return error
+    return Ok(Handling.HANDLED)
 
 
 class Worker:

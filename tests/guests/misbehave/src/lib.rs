@@ -28,6 +28,8 @@ enum Message {
     Again,
     #[serde(rename = "misbehave.work")]
     Work,
+    #[serde(rename = "misbehave.reply")]
+    Reply,
     #[serde(rename = "misbehave.blame")]
     Blame { code: u16 },
 }
@@ -50,6 +52,7 @@ impl Consumer for MisbehavingConsumer {
         match message {
             Message::Trap => panic!("asked to trap in handle"),
             Message::Work => misbehaviors::work_in_handle(connection),
+            Message::Reply => Ok(connection.send("replied")?),
             Message::Blame { code } => Err(Error::client(code, "a message says so")),
             Message::Again => Ok(ChannelLayer::send(connection.channel_name(), &Message::Again)?),
         }

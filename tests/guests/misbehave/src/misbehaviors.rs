@@ -113,20 +113,26 @@ const MISBEHAVIORS: &[(&str, Misbehavior)] = &[
         Ok(ChannelLayer::send(connection.channel_name(), &Message::Blame { code: rest.parse()? })?)
     }),
     ("channel", |_, connection, _| Ok(connection.send(connection.channel_name())?)),
-    // tell CHANNEL,CHANNEL… trap|again|work|CODE: sends a message that makes other consumers trap, send to themselves for
-    // ever, work for a while, or blame their clients
+    // tell CHANNEL,CHANNEL… ORDER: sends an order to other consumers
     ("tell", |_, connection, rest| {
         let (channels, order) = rest.split_once(' ').unwrap_or((rest, ""));
-        let message = match order {
-            "trap" => Message::Trap,
-            "again" => Message::Again,
-            "work" => Message::Work,
-            code => Message::Blame { code: code.parse()? },
-        };
         for channel in channels.split(',') {
-            ChannelLayer::send(channel, &message)?;
+            ChannelLayer::send(channel, &order_message(order)?)?;
         }
         Ok(connection.send("told")?)
+    }),
+    // tell-each CHANNEL=ORDER,CHANNEL=ORDER…: sends each consumer an order of its own
+    ("tell-each", |_, connection, rest| {
+        for order in rest.split(',') {
+            let (channel, order) = order.split_once('=').unwrap_or((order, ""));
+            ChannelLayer::send(channel, &order_message(order)?)?;
+        }
+        Ok(connection.send("told")?)
+    }),
+    // close CODE
+    ("close", |_, connection, rest| {
+        connection.close(rest.parse()?, "");
+        Ok(())
     }),
     ("bad-group", |_, connection, _| {
         Ok(ChannelLayer::group_add("no group!", connection.channel_name())?)
@@ -164,6 +170,18 @@ const MISBEHAVIORS: &[(&str, Misbehavior)] = &[
         Ok(connection.send("logged")?)
     }),
 ];
+
+/// The message that makes a consumer reply, trap, send to itself for ever, work for a while, or blame its client with a
+/// code.
+fn order_message(order: &str) -> Result<Message, Error> {
+    Ok(match order {
+        "reply" => Message::Reply,
+        "trap" => Message::Trap,
+        "again" => Message::Again,
+        "work" => Message::Work,
+        code => Message::Blame { code: code.parse()? },
+    })
+}
 
 /// Runs the misbehavior that a text names.
 pub(crate) fn run_misbehavior(

@@ -113,7 +113,7 @@ pub(super) const PLUGINS_LIMITS: ConfigTable = ConfigTable {
             key: "call_time",
             value_type: "duration, whole milliseconds",
             default: KeyDefault::Absent,
-            description: "running time of one call for a connection",
+            description: "running time of one event of a connection",
         },
         ConfigKey {
             key: "worker_time",

@@ -14,7 +14,7 @@ pub(super) const INHERITED_ROWS: &[LimitRow] = &[
     },
     LimitRow {
         key: "call_time",
-        description: "running time of one call for a connection",
+        description: "running time of one event of a connection",
         host_default: Some(|host| host.call_time.to_string()),
         tenant: TenantLimit::AsHost,
         plugin_may_set: true,

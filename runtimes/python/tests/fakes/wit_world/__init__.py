@@ -18,6 +18,9 @@ class Host:
         self.config = {}
         #: Answers the requests of tests: it gets a request and returns the value, or raises LookupError.
         self.answer = None
+        #: The results of the events of a batch, and how many events the host lets happen.
+        self.ended = []
+        self.batch_length = 0
         #: The time of a call in microseconds, and the processor time of this process when the call began.
         self.limit = 10_000_000
         self.started = time.process_time()

@@ -7,32 +7,32 @@ use std::time::{Duration, Instant};
 const MAX_DRAIN_TIME: Duration = Duration::from_millis(1);
 
 /// Calls between two readings of the clock, which takes a part of the time of a short call.
-const CALLS_PER_CLOCK_READING: u32 = 8;
+const CALLS_PER_CLOCK_READING: usize = 8;
 
 /// The time that a task has for the calls of members whose sessions rest.
-pub(super) struct DrainBudget {
+pub(crate) struct DrainBudget {
     end: Instant,
-    call_count: Cell<u32>,
+    call_count: Cell<usize>,
     is_exhausted: Cell<bool>,
 }
 
 impl DrainBudget {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let end = Instant::now() + MAX_DRAIN_TIME;
         Self { end, call_count: Cell::new(0), is_exhausted: Cell::new(false) }
     }
 
-    /// Counts a call.
-    pub(super) fn count_call(&self) {
-        let count = self.call_count.get() + 1;
-        self.call_count.set(count);
-        if count.is_multiple_of(CALLS_PER_CLOCK_READING) {
+    /// Counts calls.
+    pub(crate) fn count_calls(&self, count: usize) {
+        let count = self.call_count.get() + count;
+        self.call_count.set(count % CALLS_PER_CLOCK_READING);
+        if count >= CALLS_PER_CLOCK_READING {
             self.is_exhausted.set(Instant::now() >= self.end);
         }
     }
 
     /// Whether the time is over.
-    pub(super) fn is_exhausted(&self) -> bool {
+    pub(crate) fn is_exhausted(&self) -> bool {
         self.is_exhausted.get()
     }
 }

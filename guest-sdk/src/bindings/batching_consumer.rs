@@ -280,6 +280,94 @@ pub mod narrowboat {
                 }
             }
         }
+        /// The progress of a batch of events.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod batch_progress {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type Error = super::super::super::narrowboat::consumer::types::Error;
+            pub type Handling = super::super::super::narrowboat::consumer::types::Handling;
+            #[allow(unused_unsafe, clippy::all)]
+            /// Ends the event that runs, with the result that the function of `consumer` would return. Returns whether the guest
+            /// goes on with the next event.
+            ///
+            /// The effects of an event that has ended take place, also if a later event traps. An event that traps has no effects.
+            /// The events after it, and after an `end-event` that returns false, have not happened: the host brings them to the
+            /// guest again, to its successor after a trap, or drops them because their connection has ended. To call this outside
+            /// of a batch, or after it has returned false, is a trap.
+            #[allow(async_fn_in_trait)]
+            pub fn end_event(ended: Result<&Handling, &Error>) -> bool {
+                unsafe {
+                    let (result5_0, result5_1, result5_2, result5_3, result5_4) = match ended {
+                        Ok(e) => {
+                            (
+                                0i32,
+                                e.clone() as i32,
+                                ::core::ptr::null_mut(),
+                                ::core::ptr::null_mut(),
+                                0usize,
+                            )
+                        }
+                        Err(e) => {
+                            use super::super::super::narrowboat::consumer::types::Error as V3;
+                            let (result4_0, result4_1, result4_2, result4_3) = match e {
+                                V3::Plugin(e) => {
+                                    let vec0 = e;
+                                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                                    let len0 = vec0.len();
+                                    (0i32, ptr0.cast_mut(), len0 as *mut u8, 0usize)
+                                }
+                                V3::Client(e) => {
+                                    let super::super::super::narrowboat::consumer::types::ClientError {
+                                        code: code1,
+                                        reason: reason1,
+                                    } = e;
+                                    let vec2 = reason1;
+                                    let ptr2 = vec2.as_ptr().cast::<u8>();
+                                    let len2 = vec2.len();
+                                    (1i32, _rt::as_i32(code1) as *mut u8, ptr2.cast_mut(), len2)
+                                }
+                            };
+                            (1i32, result4_0, result4_1, result4_2, result4_3)
+                        }
+                    };
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(
+                        wasm_import_module = "narrowboat:consumer/batch-progress@0.1.0"
+                    )]
+                    unsafe extern "C" {
+                        #[link_name = "end-event"]
+                        fn wit_import6(
+                            _: i32,
+                            _: i32,
+                            _: *mut u8,
+                            _: *mut u8,
+                            _: usize,
+                        ) -> i32;
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import6(
+                        _: i32,
+                        _: i32,
+                        _: *mut u8,
+                        _: *mut u8,
+                        _: usize,
+                    ) -> i32 {
+                        unreachable!()
+                    }
+                    let ret = wit_import6(
+                        result5_0,
+                        result5_1,
+                        result5_2,
+                        result5_3,
+                        result5_4,
+                    );
+                    _rt::bool_lift(ret as u8)
+                }
+            }
+        }
         /// The connections, whose sockets the host owns. All operations take effect in order when the guest's call returns. If
         /// the call traps, none of them take effect. A handle belongs to one instance: after a swap, operations on handles of
         /// the old instance return `closed`. Dropping a handle does not close the connection.
@@ -4276,6 +4364,175 @@ pub mod exports {
                         * ::core::mem::size_of::<*const u8>()],
                 );
             }
+            /// The exports of a plugin that handles several events of its consumers in one call. They are optional: the host brings
+            /// one event a call to a plugin without them.
+            #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+            pub mod batches {
+                #[used]
+                #[doc(hidden)]
+                static __FORCE_SECTION_REF: fn() = super::super::super::super::__link_custom_section_describing_imports;
+                use super::super::super::super::_rt;
+                pub type Frame = super::super::super::super::narrowboat::consumer::types::Frame;
+                pub type Message = super::super::super::super::narrowboat::consumer::types::Message;
+                pub type TimerId = super::super::super::super::narrowboat::consumer::connections::TimerId;
+                pub type Consumer = super::super::super::super::exports::narrowboat::consumer::websocket::Consumer;
+                pub type ConsumerBorrow<'a> = super::super::super::super::exports::narrowboat::consumer::websocket::ConsumerBorrow<
+                    'a,
+                >;
+                /// An event, as the function of `consumer` with this name gets it.
+                #[derive(Clone)]
+                pub enum Event {
+                    Receive(Frame),
+                    Handle(Message),
+                    Timer(TimerId),
+                }
+                impl ::core::fmt::Debug for Event {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        match self {
+                            Event::Receive(e) => {
+                                f.debug_tuple("Event::Receive").field(e).finish()
+                            }
+                            Event::Handle(e) => {
+                                f.debug_tuple("Event::Handle").field(e).finish()
+                            }
+                            Event::Timer(e) => {
+                                f.debug_tuple("Event::Timer").field(e).finish()
+                            }
+                        }
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_run_cabi<T_: Guest>(arg0: *mut u8, arg1: usize) {
+                    unsafe {
+                        #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
+                        {
+                            let base15 = arg0;
+                            let len15 = arg1;
+                            let mut result15 = _rt::Vec::with_capacity(len15);
+                            for i in 0..len15 {
+                                let base = base15
+                                    .add(i * (5 * ::core::mem::size_of::<*const u8>()));
+                                let e15 = {
+                                    let l0 = *base.add(0).cast::<i32>();
+                                    let l1 = i32::from(
+                                        *base.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v14 = match l1 {
+                                        0 => {
+                                            let e14 = {
+                                                let l2 = i32::from(
+                                                    *base
+                                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                use super::super::super::super::narrowboat::consumer::types::Frame as V9;
+                                                let v9 = match l2 {
+                                                    0 => {
+                                                        let e9 = {
+                                                            let l3 = *base
+                                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l4 = *base
+                                                                .add(4 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len5 = l4;
+                                                            let bytes5 = _rt::Vec::from_raw_parts(
+                                                                l3.cast(),
+                                                                len5,
+                                                                len5,
+                                                            );
+                                                            _rt::string_lift(bytes5)
+                                                        };
+                                                        V9::Text(e9)
+                                                    }
+                                                    n => {
+                                                        debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                                        let e9 = {
+                                                            let l6 = *base
+                                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l7 = *base
+                                                                .add(4 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len8 = l7;
+                                                            <_ as From<
+                                                                _rt::Vec<_>,
+                                                            >>::from(_rt::Vec::from_raw_parts(l6.cast(), len8, len8))
+                                                        };
+                                                        V9::Binary(e9)
+                                                    }
+                                                };
+                                                v9
+                                            };
+                                            Event::Receive(e14)
+                                        }
+                                        1 => {
+                                            let e14 = {
+                                                let l10 = *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l11 = *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len12 = l11;
+                                                <_ as From<
+                                                    _rt::Vec<_>,
+                                                >>::from(_rt::Vec::from_raw_parts(l10.cast(), len12, len12))
+                                            };
+                                            Event::Handle(e14)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                            let e14 = {
+                                                let l13 = *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i32>();
+                                                l13 as u32
+                                            };
+                                            Event::Timer(e14)
+                                        }
+                                    };
+                                    (
+                                        super::super::super::super::exports::narrowboat::consumer::websocket::ConsumerBorrow::lift(
+                                            core::ptr::with_exposed_provenance(l0 as u32 as usize),
+                                        ),
+                                        v14,
+                                    )
+                                };
+                                result15.push(e15);
+                            }
+                            _rt::cabi_dealloc(
+                                base15,
+                                len15 * (5 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            );
+                            T_::run(result15)
+                        };
+                    }
+                }
+                pub trait Guest {
+                    /// Handles events in order. The guest calls `batch-progress.end-event` after each event, and returns when it has ended
+                    /// the last one, or when `end-event` returns false. To return before that is a trap. A time limit is for one event.
+                    #[allow(async_fn_in_trait)]
+                    fn run(events: _rt::Vec<(ConsumerBorrow<'_>, Event)>) -> ();
+                }
+                #[doc(hidden)]
+                #[macro_export]
+                macro_rules! __export_narrowboat_consumer_batches_0_1_0_cabi {
+                    ($ty:ident with_types_in $($path_to_types:tt)*) => {
+                        const _ : () = { #[unsafe (export_name =
+                        "narrowboat:consumer/batches@0.1.0#run")] unsafe extern "C" fn
+                        export_run(arg0 : * mut u8, arg1 : usize,) { unsafe {
+                        $($path_to_types)*:: _export_run_cabi::<$ty > (arg0, arg1) } } };
+                    };
+                }
+                #[doc(hidden)]
+                pub use __export_narrowboat_consumer_batches_0_1_0_cabi;
+            }
         }
     }
 }
@@ -4284,6 +4541,76 @@ mod _rt {
     #![allow(dead_code, unused_imports, clippy::all)]
     pub use alloc_crate::vec::Vec;
     pub use alloc_crate::string::String;
+    pub fn as_i32<T: AsI32>(t: T) -> i32 {
+        t.as_i32()
+    }
+    pub trait AsI32 {
+        fn as_i32(self) -> i32;
+    }
+    impl<'a, T: Copy + AsI32> AsI32 for &'a T {
+        fn as_i32(self) -> i32 {
+            (*self).as_i32()
+        }
+    }
+    impl AsI32 for i32 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for u32 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for i16 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for u16 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for i8 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for u8 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for char {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for usize {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    pub unsafe fn bool_lift(val: u8) -> bool {
+        if cfg!(debug_assertions) {
+            match val {
+                0 => false,
+                1 => true,
+                _ => panic!("invalid bool discriminant"),
+            }
+        } else {
+            val != 0
+        }
+    }
     use core::fmt;
     use core::marker;
     use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -4381,65 +4708,6 @@ mod _rt {
             unsafe { core::hint::unreachable_unchecked() }
         }
     }
-    pub fn as_i32<T: AsI32>(t: T) -> i32 {
-        t.as_i32()
-    }
-    pub trait AsI32 {
-        fn as_i32(self) -> i32;
-    }
-    impl<'a, T: Copy + AsI32> AsI32 for &'a T {
-        fn as_i32(self) -> i32 {
-            (*self).as_i32()
-        }
-    }
-    impl AsI32 for i32 {
-        #[inline]
-        fn as_i32(self) -> i32 {
-            self as i32
-        }
-    }
-    impl AsI32 for u32 {
-        #[inline]
-        fn as_i32(self) -> i32 {
-            self as i32
-        }
-    }
-    impl AsI32 for i16 {
-        #[inline]
-        fn as_i32(self) -> i32 {
-            self as i32
-        }
-    }
-    impl AsI32 for u16 {
-        #[inline]
-        fn as_i32(self) -> i32 {
-            self as i32
-        }
-    }
-    impl AsI32 for i8 {
-        #[inline]
-        fn as_i32(self) -> i32 {
-            self as i32
-        }
-    }
-    impl AsI32 for u8 {
-        #[inline]
-        fn as_i32(self) -> i32 {
-            self as i32
-        }
-    }
-    impl AsI32 for char {
-        #[inline]
-        fn as_i32(self) -> i32 {
-            self as i32
-        }
-    }
-    impl AsI32 for usize {
-        #[inline]
-        fn as_i32(self) -> i32 {
-            self as i32
-        }
-    }
     pub use alloc_crate::alloc;
     #[cfg(target_arch = "wasm32")]
     pub fn run_ctors_once() {
@@ -4467,7 +4735,7 @@ mod _rt {
 #[allow(unused_macros)]
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __export_websocket_consumer_impl {
+macro_rules! __export_batching_consumer_impl {
     ($ty:ident) => {
         narrowboat_guest::__bindings::export_websocket_consumer!($ty with_types_in
         narrowboat_guest::__bindings);
@@ -4476,140 +4744,154 @@ macro_rules! __export_websocket_consumer_impl {
         $($path_to_types_root)*::
         exports::narrowboat::consumer::websocket::__export_narrowboat_consumer_websocket_0_1_0_cabi!($ty
         with_types_in $($path_to_types_root)*::
-        exports::narrowboat::consumer::websocket); const _ : () = { #[rustfmt::skip]
-        #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
-        "component-type:wit-bindgen:0.60.0:narrowboat:consumer@0.1.0:websocket-consumer:imports and exports")]
+        exports::narrowboat::consumer::websocket); $($path_to_types_root)*::
+        exports::narrowboat::consumer::batches::__export_narrowboat_consumer_batches_0_1_0_cabi!($ty
+        with_types_in $($path_to_types_root)*:: exports::narrowboat::consumer::batches);
+        const _ : () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe
+        (link_section =
+        "component-type:wit-bindgen:0.60.0:narrowboat:consumer@0.1.0:batching-consumer:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3026] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3341] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc9\x16\x01A\x02\x01\
-A\x16\x01B\x04\x01m\x06\x05trace\x05debug\x04info\x04warn\x05error\x08critical\x04\
-\0\x05level\x03\0\0\x01@\x03\x05level\x01\x07contexts\x07messages\x01\0\x04\0\x03\
-log\x01\x02\x03\0\x20wasi:logging/logging@0.1.0-draft\x05\0\x01B\x20\x01p}\x01o\x02\
-s\0\x01p\x01\x04\0\x07headers\x03\0\x02\x01ps\x01o\x02s{\x01k\x05\x01o\x02ss\x01\
-p\x07\x01ks\x01r\x0b\x06schemes\x04paths\x08raw-path\0\x0cquery-string\0\x07head\
-ers\x03\x0csubprotocols\x04\x06client\x06\x06server\x06\x09url-route\x08\x04user\
-\x09\x0aattributes\x08\x04\0\x05scope\x03\0\x0a\x01q\x02\x04text\x01s\0\x06binar\
-y\x01\0\0\x04\0\x05frame\x03\0\x0c\x01r\x02\x04code{\x06reasons\x04\0\x07closure\
-\x03\0\x0e\x01r\x02\x0bsubprotocol\x09\x07headers\x03\x04\0\x0aacceptance\x03\0\x10\
-\x01r\x03\x06status{\x07headers\x03\x04body\0\x04\0\x09rejection\x03\0\x12\x01p}\
-\x04\0\x07message\x03\0\x14\x01r\x02\x06schemay\x05state\0\x04\0\x05saved\x03\0\x16\
-\x01m\x03\x05trial\x04move\x0bforced-move\x04\0\x09save-mode\x03\0\x18\x01r\x02\x04\
-code{\x06reasons\x04\0\x0cclient-error\x03\0\x1a\x01q\x02\x06plugin\x01s\0\x06cl\
-ient\x01\x1b\0\x04\0\x05error\x03\0\x1c\x01m\x02\x07handled\x0cunknown-type\x04\0\
-\x08handling\x03\0\x1e\x03\0\x1fnarrowboat:consumer/types@0.1.0\x05\x01\x02\x03\0\
-\x01\x05frame\x02\x03\0\x01\x05scope\x02\x03\0\x01\x0aacceptance\x02\x03\0\x01\x09\
-rejection\x01B*\x02\x03\x02\x01\x02\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x03\x04\
-\0\x05scope\x03\0\x02\x02\x03\x02\x01\x04\x04\0\x0aacceptance\x03\0\x04\x02\x03\x02\
-\x01\x05\x04\0\x09rejection\x03\0\x06\x01q\x04\x06closed\0\0\x0cbackpressure\0\0\
-\x09too-large\x01w\0\x05other\x01s\0\x04\0\x0asend-error\x03\0\x08\x01y\x04\0\x08\
-timer-id\x03\0\x0a\x04\0\x0aconnection\x03\x01\x01h\x0c\x01@\x01\x04self\x0d\0s\x04\
-\0\x1f[method]connection.channel-name\x01\x0e\x01k\x03\x01@\x01\x04self\x0d\0\x0f\
-\x04\0\x18[method]connection.scope\x01\x10\x01j\0\x01\x09\x01@\x02\x04self\x0d\x05\
-frame\x01\0\x11\x04\0\x17[method]connection.send\x01\x12\x01@\x01\x04self\x0d\0w\
-\x04\0\"[method]connection.buffered-amount\x01\x13\x01@\x03\x04self\x0d\x04code{\
-\x06reasons\x01\0\x04\0\x18[method]connection.close\x01\x14\x01j\x01\x0b\x01\x09\
-\x01@\x02\x04self\x0d\x08delay-msy\0\x15\x04\0\x1c[method]connection.set-timer\x01\
-\x16\x01@\x02\x04self\x0d\x02id\x0b\x01\0\x04\0\x1e[method]connection.clear-time\
-r\x01\x17\x01@\x02\x04self\x0d\x0aacceptance\x05\x01\0\x04\0\x19[method]connecti\
-on.accept\x01\x18\x01@\x02\x04self\x0d\x09rejection\x07\x01\0\x04\0\x19[method]c\
-onnection.reject\x01\x19\x01p\x0d\x01@\x02\x02to\x1a\x05frame\x01\0y\x04\0\x09se\
-nd-many\x01\x1b\x01i\x0c\x01k\x1c\x01@\x01\x0cchannel-names\0\x1d\x04\0\x04find\x01\
-\x1e\x03\0%narrowboat:consumer/connections@0.1.0\x05\x06\x02\x03\0\x01\x07messag\
-e\x01B\x10\x02\x03\x02\x01\x02\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x07\x04\0\x07\
-message\x03\0\x02\x01q\x07\x0cchannel-full\x01s\0\x0cinvalid-name\x01s\0\x0finva\
-lid-message\x01s\0\x09too-large\x01w\0\x06denied\x01s\0\x0bunavailable\x01s\0\x05\
-other\x01s\0\x04\0\x0blayer-error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x07channels\x07\
-message\x03\0\x06\x04\0\x04send\x01\x07\x01@\x02\x05groups\x07channels\0\x06\x04\
-\0\x09group-add\x01\x08\x04\0\x0dgroup-discard\x01\x08\x01@\x02\x05groups\x07mes\
-sage\x03\0\x06\x04\0\x0agroup-send\x01\x09\x01@\x02\x05groups\x05frame\x01\0\x06\
-\x04\0\x10group-send-frame\x01\x0a\x03\0'narrowboat:consumer/channel-layer@0.1.0\
-\x05\x08\x02\x03\0\x01\x07closure\x02\x03\0\x01\x05saved\x02\x03\0\x01\x09save-m\
-ode\x02\x03\0\x01\x05error\x02\x03\0\x01\x08handling\x02\x03\0\x02\x0aconnection\
-\x02\x03\0\x02\x08timer-id\x01B?\x02\x03\x02\x01\x03\x04\0\x05scope\x03\0\0\x02\x03\
-\x02\x01\x02\x04\0\x05frame\x03\0\x02\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\
-\x04\x02\x03\x02\x01\x09\x04\0\x07closure\x03\0\x06\x02\x03\x02\x01\x04\x04\0\x0a\
-acceptance\x03\0\x08\x02\x03\x02\x01\x05\x04\0\x09rejection\x03\0\x0a\x02\x03\x02\
-\x01\x0a\x04\0\x05saved\x03\0\x0c\x02\x03\x02\x01\x0b\x04\0\x09save-mode\x03\0\x0e\
-\x02\x03\x02\x01\x0c\x04\0\x05error\x03\0\x10\x02\x03\x02\x01\x0d\x04\0\x08handl\
-ing\x03\0\x12\x02\x03\x02\x01\x0e\x04\0\x0aconnection\x03\0\x14\x02\x03\x02\x01\x0f\
-\x04\0\x08timer-id\x03\0\x16\x01q\x02\x09rejection\x01\x0b\0\x06plugin\x01s\0\x04\
-\0\x07refusal\x03\0\x18\x01q\x02\x06accept\x01\x09\0\x05later\0\0\x04\0\x08decis\
-ion\x03\0\x1a\x01q\x02\x05saved\x01\x0d\0\x04busy\0\0\x04\0\x0econsumer-state\x03\
-\0\x1c\x01q\x04\x04none\0\0\x06shared\x01\x0d\0\x0ewith-consumers\x01\x0d\0\x04b\
-usy\0\0\x04\0\x0cmodule-state\x03\0\x1e\x04\0\x08consumer\x03\x01\x01i\x15\x01i\x20\
-\x01o\x02\"\x1b\x01j\x01#\x01\x19\x01@\x02\x05scope\x01\x0aconnection!\0$\x04\0\x18\
-[static]consumer.connect\x01%\x01h\x20\x01j\0\x01\x11\x01@\x02\x04self&\x05frame\
-\x03\0'\x04\0\x18[method]consumer.receive\x01(\x01j\x01\x13\x01\x11\x01@\x02\x04\
-self&\x07message\x05\0)\x04\0\x17[method]consumer.handle\x01*\x01@\x02\x04self&\x02\
-id\x17\0'\x04\0\x16[method]consumer.timer\x01+\x01@\x02\x04self&\x07closure\x07\x01\
-\0\x04\0\x1b[method]consumer.disconnect\x01,\x01j\x01\x1d\x01s\x01@\x02\x04self&\
-\x04mode\x0f\0-\x04\0\x19[method]consumer.snapshot\x01.\x01k\x0d\x01j\x01\"\x01s\
-\x01@\x02\x0aconnection!\x05saved/\00\x04\0\x18[static]consumer.restore\x011\x01\
-j\x01\x1f\x01s\x01@\x01\x04mode\x0f\02\x04\0\x0bsave-module\x013\x01j\0\x01s\x01\
-@\x01\x05saved\x0d\04\x04\0\x0bload-module\x015\x04\0#narrowboat:consumer/websoc\
-ket@0.1.0\x05\x10\x04\0,narrowboat:consumer/websocket-consumer@0.1.0\x04\0\x0b\x18\
-\x01\0\x12websocket-consumer\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0d\
-wit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x85\x19\x01A\x02\x01\
+A\x1b\x01B\x20\x01p}\x01o\x02s\0\x01p\x01\x04\0\x07headers\x03\0\x02\x01ps\x01o\x02\
+s{\x01k\x05\x01o\x02ss\x01p\x07\x01ks\x01r\x0b\x06schemes\x04paths\x08raw-path\0\
+\x0cquery-string\0\x07headers\x03\x0csubprotocols\x04\x06client\x06\x06server\x06\
+\x09url-route\x08\x04user\x09\x0aattributes\x08\x04\0\x05scope\x03\0\x0a\x01q\x02\
+\x04text\x01s\0\x06binary\x01\0\0\x04\0\x05frame\x03\0\x0c\x01r\x02\x04code{\x06\
+reasons\x04\0\x07closure\x03\0\x0e\x01r\x02\x0bsubprotocol\x09\x07headers\x03\x04\
+\0\x0aacceptance\x03\0\x10\x01r\x03\x06status{\x07headers\x03\x04body\0\x04\0\x09\
+rejection\x03\0\x12\x01p}\x04\0\x07message\x03\0\x14\x01r\x02\x06schemay\x05stat\
+e\0\x04\0\x05saved\x03\0\x16\x01m\x03\x05trial\x04move\x0bforced-move\x04\0\x09s\
+ave-mode\x03\0\x18\x01r\x02\x04code{\x06reasons\x04\0\x0cclient-error\x03\0\x1a\x01\
+q\x02\x06plugin\x01s\0\x06client\x01\x1b\0\x04\0\x05error\x03\0\x1c\x01m\x02\x07\
+handled\x0cunknown-type\x04\0\x08handling\x03\0\x1e\x03\0\x1fnarrowboat:consumer\
+/types@0.1.0\x05\0\x02\x03\0\0\x05error\x02\x03\0\0\x08handling\x01B\x07\x02\x03\
+\x02\x01\x01\x04\0\x05error\x03\0\0\x02\x03\x02\x01\x02\x04\0\x08handling\x03\0\x02\
+\x01j\x01\x03\x01\x01\x01@\x01\x05ended\x04\0\x7f\x04\0\x09end-event\x01\x05\x03\
+\0(narrowboat:consumer/batch-progress@0.1.0\x05\x03\x01B\x04\x01m\x06\x05trace\x05\
+debug\x04info\x04warn\x05error\x08critical\x04\0\x05level\x03\0\0\x01@\x03\x05le\
+vel\x01\x07contexts\x07messages\x01\0\x04\0\x03log\x01\x02\x03\0\x20wasi:logging\
+/logging@0.1.0-draft\x05\x04\x02\x03\0\0\x05frame\x02\x03\0\0\x05scope\x02\x03\0\
+\0\x0aacceptance\x02\x03\0\0\x09rejection\x01B*\x02\x03\x02\x01\x05\x04\0\x05fra\
+me\x03\0\0\x02\x03\x02\x01\x06\x04\0\x05scope\x03\0\x02\x02\x03\x02\x01\x07\x04\0\
+\x0aacceptance\x03\0\x04\x02\x03\x02\x01\x08\x04\0\x09rejection\x03\0\x06\x01q\x04\
+\x06closed\0\0\x0cbackpressure\0\0\x09too-large\x01w\0\x05other\x01s\0\x04\0\x0a\
+send-error\x03\0\x08\x01y\x04\0\x08timer-id\x03\0\x0a\x04\0\x0aconnection\x03\x01\
+\x01h\x0c\x01@\x01\x04self\x0d\0s\x04\0\x1f[method]connection.channel-name\x01\x0e\
+\x01k\x03\x01@\x01\x04self\x0d\0\x0f\x04\0\x18[method]connection.scope\x01\x10\x01\
+j\0\x01\x09\x01@\x02\x04self\x0d\x05frame\x01\0\x11\x04\0\x17[method]connection.\
+send\x01\x12\x01@\x01\x04self\x0d\0w\x04\0\"[method]connection.buffered-amount\x01\
+\x13\x01@\x03\x04self\x0d\x04code{\x06reasons\x01\0\x04\0\x18[method]connection.\
+close\x01\x14\x01j\x01\x0b\x01\x09\x01@\x02\x04self\x0d\x08delay-msy\0\x15\x04\0\
+\x1c[method]connection.set-timer\x01\x16\x01@\x02\x04self\x0d\x02id\x0b\x01\0\x04\
+\0\x1e[method]connection.clear-timer\x01\x17\x01@\x02\x04self\x0d\x0aacceptance\x05\
+\x01\0\x04\0\x19[method]connection.accept\x01\x18\x01@\x02\x04self\x0d\x09reject\
+ion\x07\x01\0\x04\0\x19[method]connection.reject\x01\x19\x01p\x0d\x01@\x02\x02to\
+\x1a\x05frame\x01\0y\x04\0\x09send-many\x01\x1b\x01i\x0c\x01k\x1c\x01@\x01\x0cch\
+annel-names\0\x1d\x04\0\x04find\x01\x1e\x03\0%narrowboat:consumer/connections@0.\
+1.0\x05\x09\x02\x03\0\0\x07message\x01B\x10\x02\x03\x02\x01\x05\x04\0\x05frame\x03\
+\0\0\x02\x03\x02\x01\x0a\x04\0\x07message\x03\0\x02\x01q\x07\x0cchannel-full\x01\
+s\0\x0cinvalid-name\x01s\0\x0finvalid-message\x01s\0\x09too-large\x01w\0\x06deni\
+ed\x01s\0\x0bunavailable\x01s\0\x05other\x01s\0\x04\0\x0blayer-error\x03\0\x04\x01\
+j\0\x01\x05\x01@\x02\x07channels\x07message\x03\0\x06\x04\0\x04send\x01\x07\x01@\
+\x02\x05groups\x07channels\0\x06\x04\0\x09group-add\x01\x08\x04\0\x0dgroup-disca\
+rd\x01\x08\x01@\x02\x05groups\x07message\x03\0\x06\x04\0\x0agroup-send\x01\x09\x01\
+@\x02\x05groups\x05frame\x01\0\x06\x04\0\x10group-send-frame\x01\x0a\x03\0'narro\
+wboat:consumer/channel-layer@0.1.0\x05\x0b\x02\x03\0\0\x07closure\x02\x03\0\0\x05\
+saved\x02\x03\0\0\x09save-mode\x02\x03\0\x03\x0aconnection\x02\x03\0\x03\x08time\
+r-id\x01B?\x02\x03\x02\x01\x06\x04\0\x05scope\x03\0\0\x02\x03\x02\x01\x05\x04\0\x05\
+frame\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x07message\x03\0\x04\x02\x03\x02\x01\x0c\
+\x04\0\x07closure\x03\0\x06\x02\x03\x02\x01\x07\x04\0\x0aacceptance\x03\0\x08\x02\
+\x03\x02\x01\x08\x04\0\x09rejection\x03\0\x0a\x02\x03\x02\x01\x0d\x04\0\x05saved\
+\x03\0\x0c\x02\x03\x02\x01\x0e\x04\0\x09save-mode\x03\0\x0e\x02\x03\x02\x01\x01\x04\
+\0\x05error\x03\0\x10\x02\x03\x02\x01\x02\x04\0\x08handling\x03\0\x12\x02\x03\x02\
+\x01\x0f\x04\0\x0aconnection\x03\0\x14\x02\x03\x02\x01\x10\x04\0\x08timer-id\x03\
+\0\x16\x01q\x02\x09rejection\x01\x0b\0\x06plugin\x01s\0\x04\0\x07refusal\x03\0\x18\
+\x01q\x02\x06accept\x01\x09\0\x05later\0\0\x04\0\x08decision\x03\0\x1a\x01q\x02\x05\
+saved\x01\x0d\0\x04busy\0\0\x04\0\x0econsumer-state\x03\0\x1c\x01q\x04\x04none\0\
+\0\x06shared\x01\x0d\0\x0ewith-consumers\x01\x0d\0\x04busy\0\0\x04\0\x0cmodule-s\
+tate\x03\0\x1e\x04\0\x08consumer\x03\x01\x01i\x15\x01i\x20\x01o\x02\"\x1b\x01j\x01\
+#\x01\x19\x01@\x02\x05scope\x01\x0aconnection!\0$\x04\0\x18[static]consumer.conn\
+ect\x01%\x01h\x20\x01j\0\x01\x11\x01@\x02\x04self&\x05frame\x03\0'\x04\0\x18[met\
+hod]consumer.receive\x01(\x01j\x01\x13\x01\x11\x01@\x02\x04self&\x07message\x05\0\
+)\x04\0\x17[method]consumer.handle\x01*\x01@\x02\x04self&\x02id\x17\0'\x04\0\x16\
+[method]consumer.timer\x01+\x01@\x02\x04self&\x07closure\x07\x01\0\x04\0\x1b[met\
+hod]consumer.disconnect\x01,\x01j\x01\x1d\x01s\x01@\x02\x04self&\x04mode\x0f\0-\x04\
+\0\x19[method]consumer.snapshot\x01.\x01k\x0d\x01j\x01\"\x01s\x01@\x02\x0aconnec\
+tion!\x05saved/\00\x04\0\x18[static]consumer.restore\x011\x01j\x01\x1f\x01s\x01@\
+\x01\x04mode\x0f\02\x04\0\x0bsave-module\x013\x01j\0\x01s\x01@\x01\x05saved\x0d\0\
+4\x04\0\x0bload-module\x015\x04\0#narrowboat:consumer/websocket@0.1.0\x05\x11\x02\
+\x03\0\x05\x08consumer\x01B\x0f\x02\x03\x02\x01\x05\x04\0\x05frame\x03\0\0\x02\x03\
+\x02\x01\x0a\x04\0\x07message\x03\0\x02\x02\x03\x02\x01\x10\x04\0\x08timer-id\x03\
+\0\x04\x02\x03\x02\x01\x12\x04\0\x08consumer\x03\0\x06\x01q\x03\x07receive\x01\x01\
+\0\x06handle\x01\x03\0\x05timer\x01\x05\0\x04\0\x05event\x03\0\x08\x01h\x07\x01o\
+\x02\x0a\x09\x01p\x0b\x01@\x01\x06events\x0c\x01\0\x04\0\x03run\x01\x0d\x04\0!na\
+rrowboat:consumer/batches@0.1.0\x05\x13\x04\0+narrowboat:consumer/batching-consu\
+mer@0.1.0\x04\0\x0b\x17\x01\0\x11batching-consumer\x03\0\0\0G\x09producers\x01\x0c\
+processed-by\x02\x0dwit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
         };
     };
 }
 #[doc(inline)]
-pub use __export_websocket_consumer_impl as export_websocket_consumer;
+pub use __export_batching_consumer_impl as export_websocket_consumer;
 #[rustfmt::skip]
 #[cfg(target_arch = "wasm32")]
 #[unsafe(
-    link_section = "component-type:wit-bindgen:0.60.0:narrowboat:consumer@0.1.0:websocket-consumer-with-all-of-its-exports-removed:encoded world"
+    link_section = "component-type:wit-bindgen:0.60.0:narrowboat:consumer@0.1.0:batching-consumer-with-all-of-its-exports-removed:encoded world"
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2097] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x88\x0f\x01A\x02\x01\
-A\x0d\x01B\x04\x01m\x06\x05trace\x05debug\x04info\x04warn\x05error\x08critical\x04\
-\0\x05level\x03\0\0\x01@\x03\x05level\x01\x07contexts\x07messages\x01\0\x04\0\x03\
-log\x01\x02\x03\0\x20wasi:logging/logging@0.1.0-draft\x05\0\x01B\x20\x01p}\x01o\x02\
-s\0\x01p\x01\x04\0\x07headers\x03\0\x02\x01ps\x01o\x02s{\x01k\x05\x01o\x02ss\x01\
-p\x07\x01ks\x01r\x0b\x06schemes\x04paths\x08raw-path\0\x0cquery-string\0\x07head\
-ers\x03\x0csubprotocols\x04\x06client\x06\x06server\x06\x09url-route\x08\x04user\
-\x09\x0aattributes\x08\x04\0\x05scope\x03\0\x0a\x01q\x02\x04text\x01s\0\x06binar\
-y\x01\0\0\x04\0\x05frame\x03\0\x0c\x01r\x02\x04code{\x06reasons\x04\0\x07closure\
-\x03\0\x0e\x01r\x02\x0bsubprotocol\x09\x07headers\x03\x04\0\x0aacceptance\x03\0\x10\
-\x01r\x03\x06status{\x07headers\x03\x04body\0\x04\0\x09rejection\x03\0\x12\x01p}\
-\x04\0\x07message\x03\0\x14\x01r\x02\x06schemay\x05state\0\x04\0\x05saved\x03\0\x16\
-\x01m\x03\x05trial\x04move\x0bforced-move\x04\0\x09save-mode\x03\0\x18\x01r\x02\x04\
-code{\x06reasons\x04\0\x0cclient-error\x03\0\x1a\x01q\x02\x06plugin\x01s\0\x06cl\
-ient\x01\x1b\0\x04\0\x05error\x03\0\x1c\x01m\x02\x07handled\x0cunknown-type\x04\0\
-\x08handling\x03\0\x1e\x03\0\x1fnarrowboat:consumer/types@0.1.0\x05\x01\x02\x03\0\
-\x01\x05frame\x02\x03\0\x01\x05scope\x02\x03\0\x01\x0aacceptance\x02\x03\0\x01\x09\
-rejection\x01B*\x02\x03\x02\x01\x02\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x03\x04\
-\0\x05scope\x03\0\x02\x02\x03\x02\x01\x04\x04\0\x0aacceptance\x03\0\x04\x02\x03\x02\
-\x01\x05\x04\0\x09rejection\x03\0\x06\x01q\x04\x06closed\0\0\x0cbackpressure\0\0\
-\x09too-large\x01w\0\x05other\x01s\0\x04\0\x0asend-error\x03\0\x08\x01y\x04\0\x08\
-timer-id\x03\0\x0a\x04\0\x0aconnection\x03\x01\x01h\x0c\x01@\x01\x04self\x0d\0s\x04\
-\0\x1f[method]connection.channel-name\x01\x0e\x01k\x03\x01@\x01\x04self\x0d\0\x0f\
-\x04\0\x18[method]connection.scope\x01\x10\x01j\0\x01\x09\x01@\x02\x04self\x0d\x05\
-frame\x01\0\x11\x04\0\x17[method]connection.send\x01\x12\x01@\x01\x04self\x0d\0w\
-\x04\0\"[method]connection.buffered-amount\x01\x13\x01@\x03\x04self\x0d\x04code{\
-\x06reasons\x01\0\x04\0\x18[method]connection.close\x01\x14\x01j\x01\x0b\x01\x09\
-\x01@\x02\x04self\x0d\x08delay-msy\0\x15\x04\0\x1c[method]connection.set-timer\x01\
-\x16\x01@\x02\x04self\x0d\x02id\x0b\x01\0\x04\0\x1e[method]connection.clear-time\
-r\x01\x17\x01@\x02\x04self\x0d\x0aacceptance\x05\x01\0\x04\0\x19[method]connecti\
-on.accept\x01\x18\x01@\x02\x04self\x0d\x09rejection\x07\x01\0\x04\0\x19[method]c\
-onnection.reject\x01\x19\x01p\x0d\x01@\x02\x02to\x1a\x05frame\x01\0y\x04\0\x09se\
-nd-many\x01\x1b\x01i\x0c\x01k\x1c\x01@\x01\x0cchannel-names\0\x1d\x04\0\x04find\x01\
-\x1e\x03\0%narrowboat:consumer/connections@0.1.0\x05\x06\x02\x03\0\x01\x07messag\
-e\x01B\x10\x02\x03\x02\x01\x02\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x07\x04\0\x07\
-message\x03\0\x02\x01q\x07\x0cchannel-full\x01s\0\x0cinvalid-name\x01s\0\x0finva\
-lid-message\x01s\0\x09too-large\x01w\0\x06denied\x01s\0\x0bunavailable\x01s\0\x05\
-other\x01s\0\x04\0\x0blayer-error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x07channels\x07\
-message\x03\0\x06\x04\0\x04send\x01\x07\x01@\x02\x05groups\x07channels\0\x06\x04\
-\0\x09group-add\x01\x08\x04\0\x0dgroup-discard\x01\x08\x01@\x02\x05groups\x07mes\
-sage\x03\0\x06\x04\0\x0agroup-send\x01\x09\x01@\x02\x05groups\x05frame\x01\0\x06\
-\x04\0\x10group-send-frame\x01\x0a\x03\0'narrowboat:consumer/channel-layer@0.1.0\
-\x05\x08\x04\0Lnarrowboat:consumer/websocket-consumer-with-all-of-its-exports-re\
-moved@0.1.0\x04\0\x0b8\x01\02websocket-consumer-with-all-of-its-exports-removed\x03\
-\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10wit-\
-bindgen-rust\x060.60.0";
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2233] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x91\x10\x01A\x02\x01\
+A\x11\x01B\x20\x01p}\x01o\x02s\0\x01p\x01\x04\0\x07headers\x03\0\x02\x01ps\x01o\x02\
+s{\x01k\x05\x01o\x02ss\x01p\x07\x01ks\x01r\x0b\x06schemes\x04paths\x08raw-path\0\
+\x0cquery-string\0\x07headers\x03\x0csubprotocols\x04\x06client\x06\x06server\x06\
+\x09url-route\x08\x04user\x09\x0aattributes\x08\x04\0\x05scope\x03\0\x0a\x01q\x02\
+\x04text\x01s\0\x06binary\x01\0\0\x04\0\x05frame\x03\0\x0c\x01r\x02\x04code{\x06\
+reasons\x04\0\x07closure\x03\0\x0e\x01r\x02\x0bsubprotocol\x09\x07headers\x03\x04\
+\0\x0aacceptance\x03\0\x10\x01r\x03\x06status{\x07headers\x03\x04body\0\x04\0\x09\
+rejection\x03\0\x12\x01p}\x04\0\x07message\x03\0\x14\x01r\x02\x06schemay\x05stat\
+e\0\x04\0\x05saved\x03\0\x16\x01m\x03\x05trial\x04move\x0bforced-move\x04\0\x09s\
+ave-mode\x03\0\x18\x01r\x02\x04code{\x06reasons\x04\0\x0cclient-error\x03\0\x1a\x01\
+q\x02\x06plugin\x01s\0\x06client\x01\x1b\0\x04\0\x05error\x03\0\x1c\x01m\x02\x07\
+handled\x0cunknown-type\x04\0\x08handling\x03\0\x1e\x03\0\x1fnarrowboat:consumer\
+/types@0.1.0\x05\0\x02\x03\0\0\x05error\x02\x03\0\0\x08handling\x01B\x07\x02\x03\
+\x02\x01\x01\x04\0\x05error\x03\0\0\x02\x03\x02\x01\x02\x04\0\x08handling\x03\0\x02\
+\x01j\x01\x03\x01\x01\x01@\x01\x05ended\x04\0\x7f\x04\0\x09end-event\x01\x05\x03\
+\0(narrowboat:consumer/batch-progress@0.1.0\x05\x03\x01B\x04\x01m\x06\x05trace\x05\
+debug\x04info\x04warn\x05error\x08critical\x04\0\x05level\x03\0\0\x01@\x03\x05le\
+vel\x01\x07contexts\x07messages\x01\0\x04\0\x03log\x01\x02\x03\0\x20wasi:logging\
+/logging@0.1.0-draft\x05\x04\x02\x03\0\0\x05frame\x02\x03\0\0\x05scope\x02\x03\0\
+\0\x0aacceptance\x02\x03\0\0\x09rejection\x01B*\x02\x03\x02\x01\x05\x04\0\x05fra\
+me\x03\0\0\x02\x03\x02\x01\x06\x04\0\x05scope\x03\0\x02\x02\x03\x02\x01\x07\x04\0\
+\x0aacceptance\x03\0\x04\x02\x03\x02\x01\x08\x04\0\x09rejection\x03\0\x06\x01q\x04\
+\x06closed\0\0\x0cbackpressure\0\0\x09too-large\x01w\0\x05other\x01s\0\x04\0\x0a\
+send-error\x03\0\x08\x01y\x04\0\x08timer-id\x03\0\x0a\x04\0\x0aconnection\x03\x01\
+\x01h\x0c\x01@\x01\x04self\x0d\0s\x04\0\x1f[method]connection.channel-name\x01\x0e\
+\x01k\x03\x01@\x01\x04self\x0d\0\x0f\x04\0\x18[method]connection.scope\x01\x10\x01\
+j\0\x01\x09\x01@\x02\x04self\x0d\x05frame\x01\0\x11\x04\0\x17[method]connection.\
+send\x01\x12\x01@\x01\x04self\x0d\0w\x04\0\"[method]connection.buffered-amount\x01\
+\x13\x01@\x03\x04self\x0d\x04code{\x06reasons\x01\0\x04\0\x18[method]connection.\
+close\x01\x14\x01j\x01\x0b\x01\x09\x01@\x02\x04self\x0d\x08delay-msy\0\x15\x04\0\
+\x1c[method]connection.set-timer\x01\x16\x01@\x02\x04self\x0d\x02id\x0b\x01\0\x04\
+\0\x1e[method]connection.clear-timer\x01\x17\x01@\x02\x04self\x0d\x0aacceptance\x05\
+\x01\0\x04\0\x19[method]connection.accept\x01\x18\x01@\x02\x04self\x0d\x09reject\
+ion\x07\x01\0\x04\0\x19[method]connection.reject\x01\x19\x01p\x0d\x01@\x02\x02to\
+\x1a\x05frame\x01\0y\x04\0\x09send-many\x01\x1b\x01i\x0c\x01k\x1c\x01@\x01\x0cch\
+annel-names\0\x1d\x04\0\x04find\x01\x1e\x03\0%narrowboat:consumer/connections@0.\
+1.0\x05\x09\x02\x03\0\0\x07message\x01B\x10\x02\x03\x02\x01\x05\x04\0\x05frame\x03\
+\0\0\x02\x03\x02\x01\x0a\x04\0\x07message\x03\0\x02\x01q\x07\x0cchannel-full\x01\
+s\0\x0cinvalid-name\x01s\0\x0finvalid-message\x01s\0\x09too-large\x01w\0\x06deni\
+ed\x01s\0\x0bunavailable\x01s\0\x05other\x01s\0\x04\0\x0blayer-error\x03\0\x04\x01\
+j\0\x01\x05\x01@\x02\x07channels\x07message\x03\0\x06\x04\0\x04send\x01\x07\x01@\
+\x02\x05groups\x07channels\0\x06\x04\0\x09group-add\x01\x08\x04\0\x0dgroup-disca\
+rd\x01\x08\x01@\x02\x05groups\x07message\x03\0\x06\x04\0\x0agroup-send\x01\x09\x01\
+@\x02\x05groups\x05frame\x01\0\x06\x04\0\x10group-send-frame\x01\x0a\x03\0'narro\
+wboat:consumer/channel-layer@0.1.0\x05\x0b\x04\0Knarrowboat:consumer/batching-co\
+nsumer-with-all-of-its-exports-removed@0.1.0\x04\0\x0b7\x01\01batching-consumer-\
+with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0d\
+wit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {
