@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
-use narrowboat_sync::{LoanSlot, TakenBack};
+use narrowboat_sync::{Loan, LoanSlot, TakenBack};
 
 /// Lets the owner's thread sleep until it is woken, as a runtime does.
 #[derive(Default)]
@@ -70,7 +70,7 @@ fn a_closed_slot_leaves_the_value_to_exactly_one_party() {
         slot.lend(7);
         let borrower = {
             let slot = Arc::clone(&slot);
-            thread::spawn(move || slot.try_borrow().and_then(|loan| loan.give_back()))
+            thread::spawn(move || slot.try_borrow().and_then(Loan::give_back))
         };
         let closed = slot.close();
         let left = borrower.join().unwrap();
