@@ -11,7 +11,7 @@ from admin import ADMIN, Admin
 from http_server import listening
 from languages import LANGUAGES
 from redis_server import Redis
-from support import eventually
+from support import BINARY, CLOSE, TEXT, closure, eventually, frame
 
 SECRET = "a secret that is long enough for the hash of the tokens"
 DESK = "powers.desk"
@@ -70,7 +70,7 @@ def layered(request, serve_powers):
 @pytest.fixture(scope="module")
 def powerless(serve_powers):
     """A host with the guest, whose manifest requests nothing."""
-    nothing = dict.fromkeys(["groups", "channels", "log", "clocks", "random", "keyvalue"])
+    nothing = dict.fromkeys(["groups", "channels", "log", "clocks", "random", "keyvalue", "http"])
     with serve_powers(asks=nothing) as host:
         yield host
 
@@ -99,6 +99,18 @@ def member(layered):
 @pytest.fixture
 def sender(layered):
     return connect(layered)
+
+
+# Several events in one call.
+
+
+def test_the_frames_of_a_row_are_answered_up_to_one_that_fails(powerless):
+    raw = powerless.raw("/powers/")
+    row = [frame(BINARY, b"%d!" % number) for number in range(4)]
+    raw.send(b"".join([*row, frame(TEXT, b"no command"), frame(BINARY, b"late")]))
+    assert [raw.recv_frame() for _ in row] == [(BINARY, b"!%d" % number) for number in range(4)]
+    opcode, payload = raw.recv_frame()
+    assert (opcode, closure(payload)) == (CLOSE, (1011, "consumer failed"))
 
 
 # The handshake.
