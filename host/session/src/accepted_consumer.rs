@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::dedicated::RestingMember;
+use super::dedicated::RestingInstance;
 use super::disconnect::{self, DisconnectContext};
 use super::effect_applier::EffectApplier;
 use super::instance_binding::InstanceBinding;
@@ -29,7 +29,7 @@ pub struct AcceptedConsumer {
     pub(super) binding: InstanceBinding,
     pub(super) id: ConnectionId,
     /// Lends the consumer's own instance while the session of its open connection rests. `None` if the instance is shared.
-    pub(super) resting: Option<Arc<RestingMember>>,
+    pub(super) resting: Option<Arc<RestingInstance>>,
     /// The move to another version that the guest has postponed. Boxed, because few consumers have one.
     pub(super) postponed_move: Option<Box<PostponedMove>>,
     scope: Arc<Scope>,
@@ -153,8 +153,8 @@ impl Drop for AcceptedConsumer {
         if self.has_ended {
             return;
         }
-        if let Some(instance) = self.resting.as_ref().and_then(|resting| resting.close()) {
-            self.binding.return_instance(Some(instance));
+        if let Some(lent) = self.resting.as_ref().and_then(|resting| resting.close()) {
+            self.binding.return_instance(Some(lent.instance));
         }
         let binding = self.binding.take();
         let Self { registry, control, permits, .. } = self;

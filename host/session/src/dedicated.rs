@@ -6,5 +6,5 @@ mod resting_instance;
 mod resting_member;
 
 pub(crate) use deferred_turns::{DeferredTurns, take_deferred_turns};
-pub(crate) use resting_instance::{FailedTurn, ReturnedInstance};
+pub(crate) use resting_instance::{FailedTurn, LentInstance, RestingInstance};
 pub(crate) use resting_member::RestingMember;

@@ -3,13 +3,14 @@
 use tracing::info_span;
 use tracing::span::EnteredSpan;
 
+use super::call_outcome::{CallOutcome, call_instance};
 use super::charged_flush::{charge, flush_charged};
 use super::fail_connection::fail_connection;
 use narrowboat_channels::{ChannelLayer, LayerError, MaybeReady};
 use narrowboat_core::deferred_flush::defer_flushes;
 use narrowboat_core::log_target::TRACE;
 use narrowboat_quota::LimitKind;
-use narrowboat_runtime::{Effect, Plugin, recycle_effects};
+use narrowboat_runtime::{Call, Effect, Instance, Plugin, recycle_effects};
 use narrowboat_websocket::connection::LateDecision;
 
 /// Applies effects for a plugin.
@@ -82,6 +83,17 @@ impl EffectApplier<'_> {
         }
         Ok(())
     }
+}
+
+/// Calls the guest and applies the effects.
+pub(super) fn call_and_apply(
+    instance: &mut Instance,
+    call: Call,
+    applier: &EffectApplier<'_>,
+) -> CallOutcome {
+    let mut outcome = call_instance(instance, call);
+    applier.apply(std::mem::take(&mut outcome.effects));
+    outcome
 }
 
 /// The limit that an error of the layer reports, for errors that the layer does not count itself.

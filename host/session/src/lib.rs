@@ -18,7 +18,6 @@ mod charged_flush;
 mod connect;
 mod connect_instance;
 mod dedicated;
-
 mod disconnect;
 mod drain_budget;
 mod effect_applier;

@@ -8,7 +8,7 @@ use tracing::{Level, Span, info_span, span_enabled};
 
 use super::accepted_consumer::AcceptedConsumer;
 use super::call_outcome::{CallOutcome, CallReply};
-use super::dedicated::{FailedTurn, ReturnedInstance};
+use super::dedicated::{FailedTurn, LentInstance};
 use super::migrating_owner::MigratingOwner;
 use super::pending_call::{CallFuture, PendingCall};
 use super::reply_fault::reply_fault;
@@ -20,6 +20,7 @@ use narrowboat_core::fault::{Fault, GuestFault};
 use narrowboat_core::frame::Frame;
 use narrowboat_core::log_target::TRACE;
 use narrowboat_runtime::{Call, GuestReply};
+use narrowboat_sync::TakenBack;
 use narrowboat_websocket::connection::NextTimer;
 
 /// Deliveries that a session takes in a row before it polls the client.
@@ -128,10 +129,10 @@ impl<L: SessionLink> Session<L> {
     fn poll_take_back(&mut self, cx: &Context<'_>) -> Poll<Option<Box<FailedTurn>>> {
         let Some(resting) = &self.consumer.resting else { return Poll::Ready(None) };
         let (instance, failed) = match ready!(resting.poll_take_back(cx)) {
-            ReturnedInstance::NotLent => return Poll::Ready(None),
-            ReturnedInstance::Alive(instance) => (Some(instance), None),
-            ReturnedInstance::Failed(instance, failed) => (Some(instance), Some(failed)),
-            ReturnedInstance::Lost => (None, None),
+            TakenBack::NotLent => return Poll::Ready(None),
+            TakenBack::Value(LentInstance { instance, failed }) => (Some(instance), failed),
+            // A panic has dropped the instance.
+            TakenBack::Lost => (None, None),
         };
         self.consumer.binding.return_instance(instance);
         Poll::Ready(failed)
@@ -145,7 +146,7 @@ impl<L: SessionLink> Session<L> {
             && postponed_move.is_none()
             && let Some(instance) = binding.take_to_lend()
         {
-            resting.lend(instance);
+            resting.lend(LentInstance { instance, failed: None });
         }
     }
 

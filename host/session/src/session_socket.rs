@@ -69,9 +69,8 @@ impl AcceptedConsumer {
         let Self { registry, control, binding, id, mailbox, resting, .. } = self;
         match binding {
             InstanceBinding::Dedicated(..) => {
-                let member = RestingMember::new(registry, control, *id, mailbox.deputy());
-                *resting = Some(Arc::clone(&member));
-                member
+                let instance = resting.insert(Arc::default());
+                Arc::new(RestingMember::new(registry, instance, control, *id, mailbox.deputy()))
             }
             InstanceBinding::Shared(registry, instance) => {
                 let (plugin, mailbox) = (&registry.plugin, mailbox.deputy());

@@ -59,11 +59,13 @@ impl Instance {
 
     /// Brings events to consumers, in order. Handshakes and ends of consumers come alone.
     pub fn call_many(&mut self, calls: &[Call]) -> BatchEnd {
-        let events: Vec<_> = calls.iter().map_while(event_of).collect();
-        if events.len() < 2 || !self.handles_batches() {
+        if calls.len() < 2 || !self.handles_batches() {
             return self.call_each_in_turn(calls);
         }
-        self.run_batch(events, |event| calls.get(event))
+        match calls.iter().map(event_of).collect() {
+            Some(events) => self.run_batch(events, |event| calls.get(event)),
+            None => self.call_each_in_turn(calls),
+        }
     }
 
     /// Calls the guest for each event, up to the first that does not let the next one begin.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use narrowboat_sync::Loan;
 
 use super::resting_instance::{FailedTurn, LentInstance, RestingInstance};
-use crate::call_outcome::call_instance;
 use crate::drain_budget::DrainBudget;
+use crate::effect_applier::call_and_apply;
 use crate::instance_registry::InstanceRegistry;
 use crate::member_turn::{MAX_CALLS_IN_A_TURN, MemberTurn};
 use crate::skipped_disconnects::log_skipped_disconnects;
@@ -33,7 +33,7 @@ impl DeferredTurn {
             }
             Err(failed) => {
                 let control = failed.turn.control();
-                lent.fail(failed);
+                lent.failed = Some(failed);
                 let left = lent.give_back_held();
                 control.outbound.wake_task();
                 drop_left(&registry, left);
@@ -58,11 +58,8 @@ fn call_for_messages(
         let version = version.digest();
         let Some(call) = turn.next_call() else { break };
         budget.count_calls(1);
-        let outcome = turn.call_span(&call).in_scope(|| {
-            let mut outcome = call_instance(&mut lent.instance, call);
-            applier.apply(std::mem::take(&mut outcome.effects));
-            outcome
-        });
+        let span = turn.call_span(&call);
+        let outcome = span.in_scope(|| call_and_apply(&mut lent.instance, call, &applier));
         match outcome.into_reply() {
             Ok(reply) => turn.handle_result(reply.result, Some(version)),
             Err((call, fault)) => {

@@ -101,33 +101,24 @@ fn hand_on(turns: Vec<DeferredTurn>) {
     runtime.spawn(FlushAfterPoll::new(work, move |list| flush_charged(&quota, list)));
 }
 
-/// Collects the turns of this thread. Dropping it wakes the sessions of those that are left.
+/// Collects the turns of this thread, which polls one task at a time. Dropping it wakes the sessions of those that are left.
 struct TurnScope {
-    /// Whether another scope of this thread exists already.
-    is_nested: bool,
     /// Keeps the scope on its thread.
     thread: PhantomData<*const ()>,
 }
 
 impl TurnScope {
     /// Begins with turns that another task has handed on.
-    fn begin(plugin: &Arc<Plugin>, handed_on: Vec<DeferredTurn>) -> Self {
-        let is_nested = TURNS.with_borrow_mut(|list| {
-            let is_nested = list.is_some();
-            let plugin = Arc::as_ptr(plugin);
-            list.get_or_insert(TurnList { turns: Vec::new(), plugin }).turns.extend(handed_on);
-            is_nested
-        });
-        Self { is_nested, thread: PhantomData }
+    fn begin(plugin: &Arc<Plugin>, turns: Vec<DeferredTurn>) -> Self {
+        TURNS.set(Some(TurnList { turns, plugin: Arc::as_ptr(plugin) }));
+        Self { thread: PhantomData }
     }
 }
 
 impl Drop for TurnScope {
     fn drop(&mut self) {
-        if !self.is_nested {
-            let left = TURNS.take();
-            drop(left);
-        }
+        let left = TURNS.take();
+        drop(left);
     }
 }
 

@@ -1,16 +1,15 @@
 //! A consumer with an instance of its own, as others see it while its session rests.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use super::deferred_turn::DeferredTurn;
 use super::deferred_turns::defer_turn;
-use super::resting_instance::{RestingInstance, ReturnedInstance};
+use super::resting_instance::RestingInstance;
 use crate::instance_registry::InstanceRegistry;
 use crate::member_turn::{MemberTurn, TurnContext};
 use narrowboat_channels::{DeliverySink, MailboxDeputy};
 use narrowboat_core::frame::Frame;
-use narrowboat_runtime::{ConnectionId, Instance};
+use narrowboat_runtime::ConnectionId;
 use narrowboat_websocket::connection::ConnectionHandle;
 
 /// A consumer with an instance of its own. While its session rests, a message of its channel does not wake the session:
@@ -26,29 +25,14 @@ pub(crate) struct RestingMember {
 impl RestingMember {
     pub(crate) fn new(
         registry: &Arc<InstanceRegistry>,
+        instance: &Arc<RestingInstance>,
         control: &Arc<ConnectionHandle>,
         id: ConnectionId,
         mailbox: MailboxDeputy,
-    ) -> Arc<Self> {
+    ) -> Self {
         let (plugin, control) = (Arc::clone(&registry.plugin), Arc::clone(control));
         let context = Arc::new(TurnContext { plugin, control, id, mailbox });
-        Arc::new(Self { registry: Arc::clone(registry), instance: Arc::default(), context })
-    }
-
-    /// Lends the instance of the session, which waits for an event.
-    pub(crate) fn lend(&self, instance: Box<Instance>) {
-        self.instance.lend(instance);
-    }
-
-    /// Takes the instance back for the session. Pending while another task calls it.
-    pub(crate) fn poll_take_back(&self, cx: &Context<'_>) -> Poll<ReturnedInstance> {
-        self.instance.poll_take_back(cx)
-    }
-
-    /// Takes the instance of a session that has been dropped. `None` if it is not lent, or if another task calls it now,
-    /// which drops it then.
-    pub(crate) fn close(&self) -> Option<Box<Instance>> {
-        self.instance.close()
+        Self { registry: Arc::clone(registry), instance: Arc::clone(instance), context }
     }
 }
 

@@ -10,11 +10,11 @@ use narrowboat_sync::{HandoffEntry, HandoffQueue, HandoffSlot, NextDrainer, Recl
 use tokio::sync::oneshot;
 use tracing::{Level, span_enabled};
 
-use super::instance_state::{FatalCall, InstanceState, OwnerAction, call_and_apply};
+use super::instance_state::{FatalCall, InstanceState, OwnerAction};
 use super::queued_call::{QueuedCall, ReplyTo};
 use crate::call_outcome::{CallOutcome, CallReply};
 use crate::drain_budget::DrainBudget;
-use crate::effect_applier::EffectApplier;
+use crate::effect_applier::{EffectApplier, call_and_apply};
 use crate::member_turn::MemberTurn;
 use narrowboat_core::deferred_wake;
 use narrowboat_core::log_target::TRACE;

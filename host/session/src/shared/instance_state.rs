@@ -46,9 +46,9 @@ use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::queued_call::{QueuedCall, ReplyTo};
-use crate::call_outcome::{CallOutcome, CallReply, call_instance, created_consumer};
+use crate::call_outcome::{CallReply, created_consumer};
 use crate::drain_budget::DrainBudget;
-use crate::effect_applier::EffectApplier;
+use crate::effect_applier::{EffectApplier, call_and_apply};
 use crate::member_turn::{MAX_CALLS_IN_A_TURN, MemberTurn};
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::GuestFault;
@@ -231,15 +231,4 @@ fn take_calls(waiting: &mut impl Iterator<Item = MemberTurn>) -> (Vec<MemberTurn
 /// Whether the instance is alive and its calls are short enough for a session's task.
 fn is_callable_here(instance: &Instance) -> bool {
     !instance.is_dead() && !instance.version().needs_guest_thread()
-}
-
-/// Calls the guest and applies the effects.
-pub(super) fn call_and_apply(
-    instance: &mut Instance,
-    call: Call,
-    applier: &EffectApplier<'_>,
-) -> CallOutcome {
-    let mut outcome = call_instance(instance, call);
-    applier.apply(std::mem::take(&mut outcome.effects));
-    outcome
 }
