@@ -21,6 +21,9 @@ use crate::process::{self, ServerProcess};
 
 pub(crate) use echo::EchoLoad;
 
+/// The host's default of `limits.max_connections`.
+const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
+
 /// The time limit for opening the connections, and for the last replies.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -92,6 +95,16 @@ impl Load {
             Self::Paced { .. } => {
                 &[BenchMetric::P50, BenchMetric::P99, BenchMetric::P999, BenchMetric::Cpu]
             }
+        }
+    }
+
+    /// The limit of connections that the server needs, unless its default is enough.
+    pub(crate) fn max_connections(&self) -> Option<usize> {
+        match self {
+            Self::Echo(EchoLoad { connections, .. }) if *connections >= DEFAULT_MAX_CONNECTIONS => {
+                Some(connections + 1_000)
+            }
+            _ => None,
         }
     }
 

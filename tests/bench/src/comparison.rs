@@ -13,6 +13,10 @@ use crate::service::{RoomDelivery, Service};
 /// The number of connections of an echo load.
 pub(crate) const CONNECTIONS: usize = 50;
 
+/// The larger numbers of connections of an echo load. The default limits of a machine allow 20,000 open files and 65,530
+/// mappings for each process.
+const MANY_CONNECTIONS: [usize; 3] = [1_000, 8_000, 15_000];
+
 /// The default length of a text, in bytes.
 pub(crate) const PAYLOAD: usize = 64;
 
@@ -60,6 +64,7 @@ pub(crate) fn all_comparisons() -> Vec<Comparison> {
     for (in_flight, bound) in [(1, 1.3), (16, 1.8)] {
         all.extend([PAYLOAD, 1_024].map(|payload| compare_echo(payload, in_flight, bound)));
     }
+    all.extend(MANY_CONNECTIONS.map(compare_many_connections));
     all.extend(GOAL_MEMBERS.map(|members| compare_broadcast(members, IN_FLIGHT)));
     all.extend(MEMBERS.map(|members| compare_frames(members, IN_FLIGHT)));
     all.extend(MEMBERS.map(|members| compare_handlers(members, IN_FLIGHT)));
@@ -108,6 +113,18 @@ fn compare_echo(payload: usize, in_flight: usize, bound: f64) -> Comparison {
         load: Load::Echo(EchoLoad { connections: CONNECTIONS, payload, in_flight }),
         peers,
         goals: HOSTS.map(|peer| cpu_goal(peer, bound)).to_vec(),
+    }
+}
+
+/// The cost of an echo among many connections.
+fn compare_many_connections(connections: usize) -> Comparison {
+    Comparison {
+        part: BenchPart::Echo,
+        title: format!("Echo of {PAYLOAD} B, {connections} connections, 1 in flight"),
+        service: Service::Echo,
+        load: Load::Echo(EchoLoad { connections, payload: PAYLOAD, in_flight: 1 }),
+        peers: [&[Peer::Bun, Peer::Bare], &HOSTS[..]].concat(),
+        goals: Vec::new(),
     }
 }
 

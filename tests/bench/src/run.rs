@@ -245,7 +245,7 @@ impl BenchRun<'_> {
         for round in 0..rounds {
             output::print_progress(&format!("{title}: round {} of {rounds}", round + 1));
             for (peer, measured) in &mut entries {
-                let server = peer.start(&self.arguments.site, service, None)?;
+                let server = peer.start(&self.arguments.site, service, load.max_connections())?;
                 let one = load.measure(&server, service.path(), warm_up, measure);
                 measured.push(one.with_context(|| peer.title())?);
             }

@@ -20,16 +20,21 @@ export class Log {
   #flushScheduled = false;
   /** Whether the end is shown, and stays shown. */
   #followsEnd = true;
+  /** The height of the box that the ResizeObserver saw last. */
+  #height;
 
   /** `onRecall` is called with the text of a sent message that the user wants to send again. */
   constructor(box, onRecall) {
     this.#box = box;
     this.#onRecall = onRecall;
+    this.#height = box.clientHeight;
     box.addEventListener("scroll", () => {
+      // A scroll event of new lines can arrive after the box has shrunk and before the observer knows.
+      if (box.clientHeight !== this.#height) return;
       this.#followsEnd = box.scrollHeight - box.scrollTop - box.clientHeight < FOLLOW_DISTANCE;
     });
     // A box that shrinks keeps what is at its top.
-    new ResizeObserver(() => this.#showEnd()).observe(box);
+    new ResizeObserver(() => this.#keepEnd()).observe(box);
   }
 
   /** Adds a message. The kind is "sent" or "received". JSON is shown on several lines. */
@@ -75,6 +80,11 @@ export class Log {
     this.#pendingLines = [];
     this.#flushScheduled = false;
     while (box.childElementCount > MAX_LINES) box.firstElementChild.remove();
+    this.#showEnd();
+  }
+
+  #keepEnd() {
+    this.#height = this.#box.clientHeight;
     this.#showEnd();
   }
 

@@ -102,9 +102,14 @@ async function pollOnce() {
     const path = initialPath(listed);
     for (const panel of panels) panel.update(listed, path);
     wasTabHidden = false;
-  } catch {
-    setHostReachable(false);
+  } catch (error) {
+    if (!isAborted(error)) setHostReachable(false);
   }
+}
+
+/** Whether the browser ended a request because its user leaves the page or stops loading. A time-out has another name. */
+function isAborted(error) {
+  return error.name === "AbortError";
 }
 
 /** Shows what the plugins have written and how they have failed. */
@@ -117,7 +122,7 @@ async function pollEditor(listed) {
     for (const line of await editor.pollChanges()) reportLine(line);
   } catch (error) {
     // The host is reachable, and the next poll asks again.
-    console.warn("The editor cannot read what has changed:", error.message);
+    if (!isAborted(error)) console.warn("The editor cannot read what has changed:", error.message);
   }
 }
 
