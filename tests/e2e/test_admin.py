@@ -49,11 +49,15 @@ EVERYTHING = [
     ("GET", "/v1/connections", "read"),
     ("GET", "/v1/logs", "read"),
     ("GET", "/v1/plugins/echo/versions", "read"),
+    ("GET", "/v1/rooms", "read"),
+    ("GET", "/v1/plugins/echo/rooms/sleeping", "read"),
     ("POST", "/v1/publish", "publish"),
     ("POST", "/v1/plugins/echo/versions", "deploy"),
     ("POST", "/v1/plugins/echo/rollback", "deploy"),
     ("POST", "/v1/plugins/echo/approve", "approve"),
     ("POST", "/v1/connections/x/close", "admin"),
+    ("POST", "/v1/plugins/echo/rooms/red/close", "admin"),
+    ("POST", "/v1/plugins/echo/rooms/red/reset", "admin"),
     ("POST", "/v1/drain", "admin"),
     ("POST", "/v1/reload", "admin"),
     ("GET", "/v1/keyvalue/entry", "admin"),
@@ -90,7 +94,7 @@ def test_every_path_of_the_document_but_the_probes_is_listed_here(admin):
     paths = admin.get("/openapi.json", token="")["paths"]
     listed = {(method.upper(), path) for path, methods in paths.items() for method in methods}
     asked = {
-        (method, path.replace("/echo/", "/{plugin}/").replace("/x/", "/{channel}/"))
+        (method, path.replace("/echo/", "/{plugin}/").replace("/x/", "/{channel}/").replace("/red/", "/{room}/"))
         for method, path, _ in EVERYTHING
     }
     assert listed - {("GET", "/healthz"), ("GET", "/readyz")} == asked

@@ -191,6 +191,10 @@ PATHS = {
     "/v1/plugins/echo/rollback": {"POST"},
     "/v1/plugins/echo/approve": {"POST"},
     "/v1/connections/x/close": {"POST"},
+    "/v1/rooms": {"GET", "HEAD"},
+    "/v1/plugins/echo/rooms/sleeping": {"GET", "HEAD"},
+    "/v1/plugins/echo/rooms/red/close": {"POST"},
+    "/v1/plugins/echo/rooms/red/reset": {"POST"},
     "/v1/publish": {"POST"},
     "/v1/drain": {"POST"},
     "/v1/reload": {"POST"},
@@ -203,7 +207,8 @@ PATHS = {
 
 def test_all_paths_are_tried(host):
     document = Admin(host).get("/openapi.json")
-    documented = {re.sub(r"\{plugin\}", "echo", re.sub(r"\{channel\}", "x", path)) for path in document["paths"]}
+    names = {"{plugin}": "echo", "{channel}": "x", "{room}": "red"}
+    documented = {re.sub(r"\{\w+\}", lambda name: names[name[0]], path) for path in document["paths"]}
     assert documented <= set(PATHS)
 
 

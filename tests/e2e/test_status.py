@@ -96,8 +96,9 @@ def test_every_figure_of_the_reference_is_told(serving, root):
     with Redis() as redis:
         layer = {"backend": "redis", "hosts": [redis.address]}
         worker = {"channel": "tasks", "plugin": "clerk", "cron": "0 0 1 1 *"}
-        plugins = {"commander": {}, "clerk": {}}
-        with serving(plugins=plugins, workers=[worker], layer=layer, admin=ADMIN) as host:
+        plugins = {"commander": {}, "clerk": {}, "rooms": {}}
+        routes = [{"path": "/commander/", "plugin": "commander"}, {"path": "/rooms/{room}/", "plugin": "rooms"}]
+        with serving(plugins=plugins, routes=routes, workers=[worker], layer=layer, admin=ADMIN) as host:
             host.connect("/commander/").ask("group-send g hello")
             told = figures(host)
     for name in names:

@@ -287,6 +287,35 @@ pub(super) struct ConnectionsArgs {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
+  narrowboat rooms
+  narrowboat rooms chat --sleeping
+  narrowboat rooms chat --close lobby
+  narrowboat rooms acme/chat --reset lobby")]
+pub(super) struct RoomsArgs {
+    /// Only rooms of this plugin; TENANT/PLUGIN for a plugin of a tenant
+    pub(super) plugin: Option<String>,
+    /// List the rooms of PLUGIN that sleep. Not together with --close or --reset
+    #[arg(long, requires = "plugin", conflicts_with_all = ["close", "reset"])]
+    pub(super) sleeping: bool,
+    /// With --sleeping: the cursor of the page before
+    #[arg(long, requires = "sleeping")]
+    pub(super) cursor: Option<String>,
+    /// At most this number: those with the most visitors, or those that sleep. The host lists at most 1,000
+    #[arg(long, default_value_t = 100, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    pub(super) limit: usize,
+    /// Close the connections of this room, save it, and let it sleep. Not together with --reset or --json
+    #[arg(long, value_name = "ROOM", requires = "plugin", conflicts_with_all = ["reset", "json"])]
+    pub(super) close: Option<String>,
+    /// Close the connections of this room, and delete its state. Not together with --json
+    #[arg(long, value_name = "ROOM", requires = "plugin", conflicts_with = "json")]
+    pub(super) reset: Option<String>,
+    #[command(flatten)]
+    pub(super) query: QueryArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
   narrowboat logs chat
   narrowboat logs chat -f            prints new lines as they come
   narrowboat logs --json -n 500      the whole host, a JSON object on each line")]

@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use super::arguments::{
     ApproveArgs, ConnectionsArgs, DeployArgs, DevArgs, DrainArgs, KvCommand, LogsArgs, NewArgs,
-    PluginCommand, ReferenceCommand, ReloadArgs, RollbackArgs, SendArgs, ServeArgs, StatusArgs,
-    TalkArgs, TestArgs, VersionsArgs,
+    PluginCommand, ReferenceCommand, ReloadArgs, RollbackArgs, RoomsArgs, SendArgs, ServeArgs,
+    StatusArgs, TalkArgs, TestArgs, VersionsArgs,
 };
 
 /// The command with which a host starts this program to compile a component.
@@ -70,6 +70,8 @@ pub(super) enum Command {
     Status(StatusArgs),
     /// List the open connections, or close one
     Connections(ConnectionsArgs),
+    /// List the rooms of plugins, or close or reset one
+    Rooms(RoomsArgs),
     /// Show the last log lines of a running host
     Logs(LogsArgs),
     /// Read, change, back up and restore what plugins have stored

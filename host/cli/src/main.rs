@@ -17,6 +17,7 @@ mod output;
 mod plugin;
 mod reference;
 mod reload;
+mod rooms;
 mod runtimes;
 mod send;
 mod serve;
@@ -73,6 +74,7 @@ fn execute(command: Command) -> Result<(), CliError> {
         Command::Versions(arguments) => deploy::versions(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Connections(arguments) => connections::run(&arguments),
+        Command::Rooms(arguments) => rooms::run(&arguments),
         Command::Logs(arguments) => logs::run(&arguments),
         Command::Kv(command) => kv::run(&command),
         Command::Drain(arguments) => drain::run(&arguments),

@@ -155,7 +155,8 @@ impl ServeOptions {
 fn host_error(error: HostError) -> CliError {
     match error {
         HostError::Load(error) => CliError::usage(error),
-        error @ (HostError::Tls(_)
+        error @ (HostError::RouteWithoutRoom(_)
+        | HostError::Tls(_)
         | HostError::Users(_)
         | HostError::Token(_)
         | HostError::Keyvalue(_)

@@ -39,6 +39,8 @@ impl Fault {
             Self::Client(fault) => fault.close_frame(),
             Self::Host(HostFault::ShuttingDown) => HostClose::ShuttingDown.frame(),
             Self::Host(HostFault::StateLost(_)) => HostClose::StateLost.frame(),
+            Self::Host(HostFault::RoomUnsaved) => HostClose::RoomRestarted.frame(),
+            Self::Host(HostFault::RoomReset) => HostClose::RoomClosed.frame(),
         }
     }
 
@@ -50,7 +52,9 @@ impl Fault {
             Self::Guest(_) | Self::Host(HostFault::StateLost(_)) => {
                 tracing::warn!(plugin, channel, version, %fault, "event failed");
             }
-            Self::Client(_) | Self::Host(HostFault::ShuttingDown) => {
+            Self::Client(_)
+            | Self::Host(HostFault::ShuttingDown | HostFault::RoomUnsaved | HostFault::RoomReset) =>
+            {
                 tracing::debug!(plugin, channel, version, %fault, "event failed");
             }
         }

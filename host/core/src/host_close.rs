@@ -32,6 +32,10 @@ pub enum HostClose {
     ConsumerFailed,
     /// The consumer could not move to another version of its plugin.
     StateLost,
+    /// The host could not save the state of the room, and goes on with the state that it saved last.
+    RoomRestarted,
+    /// An operator closed or reset the room.
+    RoomClosed,
     /// A reload of the configuration replaced the plugin.
     PluginReloaded,
     /// The host drains.
@@ -44,7 +48,7 @@ pub enum HostClose {
 
 impl HostClose {
     /// All closes, in the order of their codes.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::ShuttingDown,
         Self::RouteRemoved,
         Self::ProtocolRuleBroken,
@@ -55,6 +59,8 @@ impl HostClose {
         Self::MessageTooBig,
         Self::ConsumerFailed,
         Self::StateLost,
+        Self::RoomRestarted,
+        Self::RoomClosed,
         Self::PluginReloaded,
         Self::Draining,
         Self::OutboundQueueFull,
@@ -70,7 +76,11 @@ impl HostClose {
             Self::IdleTimeout | Self::RejectedAfterRestart => code::POLICY_VIOLATION,
             Self::MessageTooBig => code::MESSAGE_TOO_BIG,
             Self::ConsumerFailed => code::INTERNAL_ERROR,
-            Self::StateLost | Self::PluginReloaded | Self::Draining => code::SERVICE_RESTART,
+            Self::StateLost
+            | Self::RoomRestarted
+            | Self::RoomClosed
+            | Self::PluginReloaded
+            | Self::Draining => code::SERVICE_RESTART,
             Self::OutboundQueueFull | Self::PluginQuotaExceeded => code::TRY_AGAIN_LATER,
         }
     }
@@ -90,6 +100,8 @@ impl HostClose {
             Self::MessageTooBig => CloseReason::Example("Message too long: 70000 > 65536"),
             Self::ConsumerFailed => CloseReason::Fixed("consumer failed"),
             Self::StateLost => CloseReason::Fixed("state lost in an update"),
+            Self::RoomRestarted => CloseReason::Fixed("room restarted"),
+            Self::RoomClosed => CloseReason::Fixed("room closed"),
             Self::PluginReloaded => CloseReason::Fixed("plugin reloaded"),
             Self::Draining => CloseReason::Fixed("server is draining"),
             Self::OutboundQueueFull => CloseReason::Fixed("outbound queue full"),

@@ -27,6 +27,8 @@ pub mod outage_log;
 pub mod plugin_file;
 pub mod plugin_settings;
 pub mod regular_file;
+pub mod room_name;
+pub mod room_template;
 pub mod scope;
 pub mod self_wake;
 pub mod sha256_digest;

@@ -3,6 +3,7 @@
 mod entry_point;
 mod language;
 mod manifest_error;
+mod room_settings;
 mod source_settings;
 
 use std::time::Duration;
@@ -10,10 +11,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::capabilities::Capabilities;
+use crate::room_template::RoomTemplate;
 use crate::units::{ByteSize, DurationSetting};
 pub use entry_point::{EntryPoint, InvalidEntryPoint};
 pub use language::Language;
 pub use manifest_error::ManifestError;
+use room_settings::RawRoomSettings;
+pub use room_settings::{RoomSave, RoomSettings};
 pub use source_settings::SourceSettings;
 
 /// The name of the file that has the manifest, in the folder of a plugin and in a source bundle.
@@ -33,6 +37,8 @@ pub struct Manifest {
     pub source: Option<SourceSettings>,
     /// Whether consumers share an instance.
     pub isolation: Isolation,
+    /// The settings of rooms. `Some` if, and only if, the isolation is [`Isolation::Room`].
+    pub rooms: Option<RoomSettings>,
     /// The threads that run calls.
     pub execution: ExecutionMode,
     /// Whether the host tells consumers that the configuration of the plugin has changed.
@@ -54,6 +60,9 @@ struct RawManifest {
     consumer: Option<EntryPoint>,
     worker: Option<EntryPoint>,
     isolation: Option<Isolation>,
+    room: Option<RoomTemplate>,
+    room_idle: Option<DurationSetting>,
+    room_save: Option<RoomSave>,
     #[serde(default)]
     execution: ExecutionMode,
     #[serde(default)]
@@ -73,6 +82,8 @@ pub enum Isolation {
     Connection,
     /// One instance has many consumers, which share its state as in a Django process.
     Shared,
+    /// Each room has an instance, which the consumers of its visitors share. Its state outlives the instance.
+    Room,
 }
 
 impl Isolation {
@@ -87,6 +98,7 @@ impl Isolation {
         match self {
             Self::Connection => "connection",
             Self::Shared => "shared",
+            Self::Room => "room",
         }
     }
 }
@@ -161,10 +173,21 @@ impl RawManifest {
             (None, None, Some(_)) => return Err(ManifestError::EntryWithoutRuntime("worker")),
             (None, None, None) => None,
         };
+        let isolation = self.isolation.unwrap_or_else(|| Isolation::default_for(source.as_ref()));
+        let rooms = RawRoomSettings {
+            room: self.room,
+            room_idle: self.room_idle,
+            room_save: self.room_save,
+        };
+        let rooms = match isolation {
+            Isolation::Room => Some(rooms.check()?),
+            Isolation::Connection | Isolation::Shared => rooms.check_absent().map(|()| None)?,
+        };
         Ok(Manifest {
             name: self.name,
             description: self.description,
-            isolation: self.isolation.unwrap_or_else(|| Isolation::default_for(source.as_ref())),
+            isolation,
+            rooms,
             source,
             execution: self.execution,
             config_changed: self.config_changed,
@@ -251,6 +274,41 @@ mod tests {
     fn a_runtime_may_have_an_instance_for_each_connection() {
         let text = b"name = \"chat\"\nruntime = \"python\"\nisolation = \"connection\"";
         assert_eq!(Manifest::parse(text).unwrap().isolation, Isolation::Connection);
+    }
+
+    #[test]
+    fn rooms_have_a_template_and_defaults() {
+        let text = b"name = \"chat\"\nisolation = \"room\"\nroom = \"{room}\"";
+        let rooms = Manifest::parse(text).unwrap().rooms.unwrap();
+        assert_eq!(rooms.template.as_str(), "{room}");
+        assert_eq!((rooms.idle, rooms.save), (Duration::from_secs(30), RoomSave::Idle));
+    }
+
+    #[test]
+    fn the_state_of_a_room_is_saved_in_an_interval() {
+        let text = "name = \"chat\"\nisolation = \"room\"\nroom = \"{room}\"\nroom_idle = \"1m\"\nroom_save = ";
+        let save = |value: &str| Manifest::parse(format!("{text}{value:?}").as_bytes());
+        let rooms = save("5s").unwrap().rooms.unwrap();
+        assert_eq!(
+            (rooms.idle, rooms.save),
+            (Duration::from_mins(1), RoomSave::Interval(Duration::from_secs(5)))
+        );
+        for value in ["always", "10ms"] {
+            let text = save(value).unwrap_err().to_string();
+            assert!(text.contains("line 5") && text.contains("\"5s\""), "{text}");
+        }
+    }
+
+    #[test]
+    fn rooms_need_their_isolation_and_a_template() {
+        let error = |text: &str| {
+            Manifest::parse(format!("name = \"chat\"\n{text}").as_bytes()).unwrap_err()
+        };
+        assert_eq!(error("isolation = \"room\""), ManifestError::NoRoomTemplate);
+        assert_eq!(error("room = \"{room}\""), ManifestError::RoomKeyWithoutRooms("room"));
+        assert_eq!(error("room_idle = \"1s\""), ManifestError::RoomKeyWithoutRooms("room_idle"));
+        let text = error("isolation = \"room\"\nroom = \"lobby\"").to_string();
+        assert!(text.contains("line 3") && text.contains("{room}"), "{text}");
     }
 
     #[test]

@@ -220,8 +220,12 @@ async fn build_crate(
                 }
                 BuildStep::Pack => report(BuildEvent::Packed { plugin, has_changed }),
             }
-            let isolation = built.manifest.isolation;
-            components.publish(&krate.folder, DevComponent { file: built.file, isolation });
+            let component = DevComponent {
+                file: built.file,
+                isolation: built.manifest.isolation,
+                room_template: built.manifest.rooms.map(|rooms| rooms.template),
+            };
+            components.publish(&krate.folder, component);
         }
         Err(_) if cancellation.is_cancelled() => {}
         Err(source) if source.is_environment_error() => {

@@ -176,7 +176,7 @@ impl Served {
         let build = loader.read_build("visitors", &built.file).unwrap();
         let loaded = loader.load("visitors", plugin, &built.file, &build).unwrap();
         let shared = Arc::clone(&layer) as Arc<dyn ChannelLayer>;
-        let registry = Arc::new(InstanceRegistry::new(Arc::new(loaded), shared));
+        let registry = Arc::new(InstanceRegistry::new(Arc::new(loaded), shared, Arc::default()));
         Self { registry, layer, slots: Arc::new(Semaphore::new(100)) }
     }
 

@@ -3,6 +3,9 @@
 use crate::KeyvalueError;
 use narrowboat_core::name::{GroupName, Tenant};
 
+/// The name of the bucket with the state of rooms. A plugin cannot name it, since no group has this name.
+const ROOMS: &str = "rooms!";
+
 /// The name of a bucket, whose keys and values all plugins of one tenant share.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Bucket {
@@ -43,6 +46,13 @@ impl Bucket {
         Self { owner: BucketOwner::Host, name: BucketName::Static(name) }
     }
 
+    /// Returns the bucket with the state of a tenant's rooms. No plugin can name it. Its entries count in the tenant's
+    /// quota.
+    #[must_use]
+    pub fn rooms(tenant: &Tenant) -> Self {
+        Self { owner: BucketOwner::Tenant(tenant.clone()), name: BucketName::Static(ROOMS) }
+    }
+
     pub(crate) fn owner(&self) -> &BucketOwner {
         &self.owner
     }
@@ -50,6 +60,11 @@ impl Bucket {
     /// Returns whether the bucket is the host's own.
     pub(crate) fn is_system(&self) -> bool {
         self.owner == BucketOwner::Host
+    }
+
+    /// Returns whether the host writes the keys and values, so that the operator's limits for plugins do not apply.
+    pub(crate) fn is_written_by_host(&self) -> bool {
+        matches!(self.name, BucketName::Static(_))
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -45,20 +45,22 @@ impl StoreLimits {
         keys.iter().try_for_each(|key| self.check_key(bucket, key))
     }
 
-    /// Checks a key. The operator's limit is for plugins, and not for the buckets of the host.
+    /// Checks a key. The operator's limit is for plugins, and not for what the host writes.
     pub(crate) fn check_key(&self, bucket: &Bucket, key: &str) -> Result<(), KeyvalueError> {
         let (len, most) = (key.len(), self.max_key_bytes);
         match len {
             0 => Err(KeyvalueError::EmptyKey),
-            _ if len > most && !bucket.is_system() => Err(KeyvalueError::KeyTooLong { len, most }),
+            _ if len > most && !bucket.is_written_by_host() => {
+                Err(KeyvalueError::KeyTooLong { len, most })
+            }
             _ => Ok(()),
         }
     }
 
-    /// Checks a value. The operator's limit is for plugins, and not for the buckets of the host.
+    /// Checks a value. The operator's limit is for plugins, and not for what the host writes.
     pub(crate) fn check_value(&self, bucket: &Bucket, value: &[u8]) -> Result<(), KeyvalueError> {
         let (len, most) = (value.len(), self.max_value_bytes);
-        match len > most && !bucket.is_system() {
+        match len > most && !bucket.is_written_by_host() {
             true => Err(KeyvalueError::ValueTooLong { len, most }),
             false => Ok(()),
         }

@@ -3,6 +3,8 @@
 mod consumer_instance;
 mod event_batch;
 mod guest_store;
+mod instance_mark;
+mod room_state;
 mod save_restore;
 mod snapshot;
 mod wit_conversions;
@@ -11,6 +13,8 @@ mod worker_instance;
 pub use consumer_instance::Instance;
 pub use event_batch::BatchEnd;
 pub(crate) use guest_store::GuestStore;
+pub use instance_mark::InstanceMark;
+pub use room_state::{LostVisitor, RoomSaveReason, RoomStartError, RoomState, RoomVisitor};
 pub use snapshot::GuestSnapshot;
 pub(crate) use snapshot::{ConsumerState, MigratingConsumer, ModuleState};
 pub use worker_instance::WorkerInstance;

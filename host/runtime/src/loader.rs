@@ -161,6 +161,7 @@ impl Loader {
             rollback: config.rollback,
             executor: self.thread_pool.plugin_executor(Arc::clone(&self.quota)),
             quota: Arc::clone(&self.quota),
+            keyvalue: Arc::clone(&self.keyvalue),
             settings: Arc::clone(&self.settings),
             published: PublishedVersions::new(version),
         })
@@ -293,6 +294,7 @@ impl Loader {
             manifest_name: manifest.name,
             description: manifest.description,
             config_changed: manifest.config_changed,
+            rooms: manifest.rooms,
             capabilities: manifest.capabilities,
             usage: Arc::default(),
             core_instance_count: resources.core_instances,

@@ -1,6 +1,7 @@
 //! A plugin and its live version.
 
 mod published_versions;
+mod version_order;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,8 @@ use narrowboat_config::{FailedMovePolicy, OverflowPolicy, RollbackPolicy};
 use narrowboat_core::manifest::Isolation;
 use narrowboat_core::name::Tenant;
 use narrowboat_core::plugin_settings::PluginSettings;
+use narrowboat_core::sha256_digest::Sha256Digest;
+use narrowboat_keyvalue::KeyvalueStore;
 use narrowboat_quota::QuotaChain;
 pub(crate) use published_versions::PublishedVersions;
 
@@ -40,6 +43,8 @@ pub struct Plugin {
     pub executor: GuestExecutor,
     /// The quota that the plugin is charged to.
     pub quota: Arc<QuotaChain>,
+    /// The store with the state of its rooms.
+    pub keyvalue: Arc<KeyvalueStore>,
     /// The settings that its versions read.
     pub settings: Arc<PluginSettings>,
     pub(crate) published: PublishedVersions,
@@ -51,6 +56,16 @@ impl Plugin {
         self.published.live()
     }
 
+    /// The versions that were live before `version`, the oldest first; all that are known, if it has not been live.
+    pub fn versions_before(&self, version: Sha256Digest) -> Vec<Sha256Digest> {
+        self.published.before(version)
+    }
+
+    /// Adds versions that were live before the host started, the oldest first.
+    pub fn add_earlier_versions(&self, versions: Vec<Sha256Digest>) {
+        self.published.add_earlier(versions);
+    }
+
     /// Makes `version` the version that new connections get.
     pub fn publish(&self, version: Arc<Version>) {
         self.published.publish(version);
@@ -59,6 +74,11 @@ impl Plugin {
     /// The live version, and earlier versions that still have instances.
     pub fn versions(&self) -> Vec<Arc<Version>> {
         self.published.in_use()
+    }
+
+    /// Makes `version` live again, which was live before the live one.
+    pub fn roll_back_to(&self, version: Arc<Version>) {
+        self.published.roll_back_to(version);
     }
 
     /// Receives each version that is published from now on.

@@ -17,6 +17,7 @@ use crate::store::{GuestState, VersionContext};
 use narrowboat_core::capabilities::Capabilities;
 use narrowboat_core::component::Role;
 use narrowboat_core::fault::{GuestFault, sanitize_log_line};
+use narrowboat_core::manifest::RoomSettings;
 use narrowboat_core::sha256_digest::Sha256Digest;
 use narrowboat_quota::{QuotaResource, Reservation};
 
@@ -128,6 +129,11 @@ impl Version {
     /// Whether consumers want to be told that the configuration of the plugin has changed.
     pub fn wants_config_changes(&self) -> bool {
         self.ctx.config_changed
+    }
+
+    /// The settings of its rooms, if its consumers are in rooms.
+    pub fn rooms(&self) -> Option<&RoomSettings> {
+        self.ctx.rooms.as_ref()
     }
 
     /// Reserves the pool slots of one more instance.

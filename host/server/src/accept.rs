@@ -142,11 +142,21 @@ fn spawn_background_tasks(server: &Arc<Server>, reload_requested: Arc<Notify>) -
 /// Ends the rollouts, the connections, the workers and the channel layers of a host, in this order.
 async fn stop(server: &Server, capacity: &Capacity) {
     server.host.stop_rollouts();
+    // Each room is saved as soon as its last visitor has left.
+    server.host.tenants().all().values().for_each(|runtime| runtime.close_rooms());
     server.connections.stop_all();
     let deadline = Instant::now() + server.host.limits().shutdown_grace.duration();
     if timeout_at(deadline, capacity.wait_until_unused()).await.is_err() {
         let open = capacity.max_connections - capacity.connections.available_permits();
         tracing::warn!(open, "dropped connections that did not end within shutdown_grace");
+    }
+    if timeout_at(deadline.max(Instant::now() + SHUTDOWN_EXTRA_GRACE), server.host.wait_for_rooms())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            "rooms were not saved in time; what has happened since their last save is lost"
+        );
     }
     // After the connections: the last messages of consumers may be for workers.
     server.host.stop_workers(deadline.max(Instant::now() + SHUTDOWN_EXTRA_GRACE)).await;

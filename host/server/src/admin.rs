@@ -18,6 +18,7 @@ mod page;
 mod plugins;
 mod publish;
 mod request_origin;
+mod rooms;
 mod routes;
 mod status;
 mod text_body;

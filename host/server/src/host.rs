@@ -162,6 +162,11 @@ impl Host {
         self.shutdown_gate.close_and(stop);
     }
 
+    /// Waits until no room is awake, also of plugins that a reload has replaced.
+    pub(crate) async fn wait_for_rooms(&self) {
+        self.resources.room_owners.wait_until_free().await;
+    }
+
     /// Stops all workers, and waits until `deadline` for the messages in flight.
     pub(crate) async fn stop_workers(&self, deadline: Instant) {
         let tenants = self.tenants.all();
@@ -373,6 +378,7 @@ fn open_resources(
         version_store: None,
         has_demo_page: config.demo,
         signers: config.signatures.clone().map(TrustedKeys::load).transpose()?.map(Arc::new),
+        room_owners: Arc::default(),
         schedules: ScheduleServices::new(Arc::clone(&keyvalue), clock),
         keyvalue,
         egress: Arc::new(egress),

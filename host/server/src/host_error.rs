@@ -6,10 +6,28 @@ use crate::auth::TokenError;
 use crate::auth::users::UserAuthError;
 use crate::tls::TlsError;
 use narrowboat_config::ConfigError;
+use narrowboat_core::room_template::RoomTemplate;
 use narrowboat_deploy::packaging::BuildError;
 use narrowboat_deploy::versions::StoreError;
 use narrowboat_keyvalue::StoreOpenError;
 use narrowboat_runtime::{EngineError, LoadError};
+
+/// A route to a plugin with rooms that does not say which room it leads to.
+#[derive(Debug, Error)]
+#[error(
+    "the route {route:?} has no parameter {{{parameter}}}: the manifest of plugin {plugin:?} has room = \"{template}\"; add \
+     {{{parameter}}} to the path of the route"
+)]
+pub struct RouteWithoutRoom {
+    /// The label of the plugin.
+    pub plugin: String,
+    /// The path or the regular expression of the route.
+    pub route: String,
+    /// The URL parameters that name a room.
+    pub template: RoomTemplate,
+    /// The parameter that the route lacks.
+    pub parameter: String,
+}
 
 /// Why a host cannot start or apply a configuration.
 #[derive(Debug, Error)]
@@ -28,6 +46,9 @@ pub enum HostError {
     /// A component could not be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// A route to a plugin with rooms does not say which room it leads to.
+    #[error(transparent)]
+    RouteWithoutRoom(#[from] Box<RouteWithoutRoom>),
     /// Users cannot be authenticated.
     #[error(transparent)]
     Users(#[from] UserAuthError),

@@ -12,6 +12,7 @@ use narrowboat_keyvalue::KeyvalueStore;
 use narrowboat_quota::QuotaNode;
 use narrowboat_runtime::{Engine, GuestThreadPool, LanguageRuntimes};
 use narrowboat_schedule::ScheduleServices;
+use narrowboat_session::RoomOwners;
 
 /// The resources that all tenants of a host share.
 pub(crate) struct HostResources {
@@ -32,6 +33,8 @@ pub(crate) struct HostResources {
     pub(crate) signers: Option<Arc<TrustedKeys>>,
     /// The key-value store of plugins.
     pub(crate) keyvalue: Arc<KeyvalueStore>,
+    /// The owners of rooms.
+    pub(crate) room_owners: Arc<RoomOwners>,
     /// The wall clock, and the records of schedules.
     pub(crate) schedules: ScheduleServices,
     /// The HTTP client for requests of plugins.

@@ -13,6 +13,7 @@ use narrowboat_core::fault::{Fault, GuestFault, sanitize_log_line};
 use narrowboat_core::handshake_response::{
     Acceptance, HandshakeResponseError, HostRejection, Rejection,
 };
+use narrowboat_core::room_name::{RoomName, RoomNameError};
 use narrowboat_core::scope::Scope;
 use narrowboat_runtime::{GuestReply, Plugin};
 use narrowboat_websocket::connection::ConnectionHandle;
@@ -36,10 +37,14 @@ pub async fn connect_consumer<G>(
     permits: Permits,
     register: impl FnOnce(&AcceptedConsumer) -> G,
 ) -> ConnectOutcome {
+    let room = match room_of(registry, &scope) {
+        Ok(room) => room,
+        Err(rejection) => return ConnectOutcome::Rejected(rejection.into()),
+    };
     let scope = Arc::new(scope);
     let context =
         DisconnectContext { registry: Arc::clone(registry), control, permits: Arc::new(permits) };
-    let (binding, outcome) = connect_with_retries(&context, &scope).await;
+    let (binding, outcome) = connect_with_retries(&context, &scope, room.as_ref()).await;
     // There must be no await between here and `AcceptedConsumer::new`: until then nothing undoes an acceptance.
     registry.effect_applier().apply(outcome.effects);
     let plugin = &registry.plugin;
@@ -71,6 +76,24 @@ pub async fn connect_consumer<G>(
     }
 }
 
+/// The room of a connection; `None` for a plugin without rooms.
+fn room_of(
+    registry: &InstanceRegistry,
+    scope: &Scope,
+) -> Result<Option<RoomName>, HostRejection<'static>> {
+    let version = registry.plugin.live_version();
+    let Some(settings) = version.rooms() else { return Ok(None) };
+    match settings.template.room_name(&scope.url_route) {
+        Ok(room) => Ok(Some(room)),
+        Err(RoomNameError::TooLong) => Err(HostRejection::RoomNameTooLong),
+        Err(error @ RoomNameError::MissingParameter(_)) => {
+            let (plugin, path) = (&*registry.plugin.label, &*sanitize_log_line(&scope.path));
+            tracing::warn!(plugin, path, %error, "a connection has no room");
+            Err(HostRejection::ConsumerFailed)
+        }
+    }
+}
+
 /// Checks an acceptance. If it is invalid, the drop of the consumer calls its `disconnect`, even if this handshake is
 /// dropped meanwhile.
 async fn complete_acceptance(
@@ -94,15 +117,16 @@ fn check_rejection(plugin: &Plugin, rejection: Rejection) -> Rejection {
     }
 }
 
-/// Logs a fault of `connect`, and returns the response for the client: 503 if a quota is used up, else 500.
+/// Logs a fault of `connect`, and returns the response for the client: 503 if a quota is used up or the room cannot be
+/// opened now, else 500.
 fn reject_after_fault(plugin: &Plugin, channel: &str, fault: GuestFault) -> Rejection {
     let version = plugin.live_version().digest().short_hex();
-    let is_quota_exceeded = matches!(fault, GuestFault::QuotaExceeded(_));
-    Fault::Guest(fault).log(&plugin.label, channel, &version);
-    let rejection = match is_quota_exceeded {
-        true => HostRejection::QuotaExceeded,
-        false => HostRejection::ConsumerFailed,
+    let rejection = match fault {
+        GuestFault::QuotaExceeded(_) => HostRejection::QuotaExceeded,
+        GuestFault::RoomUnavailable(_) => HostRejection::RoomUnavailable,
+        _ => HostRejection::ConsumerFailed,
     };
+    Fault::Guest(fault).log(&plugin.label, channel, &version);
     rejection.into()
 }
 

@@ -11,6 +11,7 @@ use super::instance_binding::{InstanceBinding, await_call, call_dedicated};
 use super::pending_call::{CallFuture, PendingCall};
 use super::shared::SharedInstance;
 use narrowboat_core::fault::GuestFault;
+use narrowboat_core::room_name::RoomName;
 use narrowboat_core::scope::Scope;
 use narrowboat_runtime::{Call, Instance, Plugin};
 
@@ -22,13 +23,14 @@ const MAX_CONNECT_RETRIES: usize = 3;
 pub(super) async fn connect_with_retries(
     context: &DisconnectContext,
     scope: &Arc<Scope>,
+    room: Option<&RoomName>,
 ) -> (InstanceBinding, CallOutcome) {
-    let (mut binding, mut outcome) = connect_instance(context, scope).await;
+    let (mut binding, mut outcome) = connect_instance(context, scope, room).await;
     for _ in 0..MAX_CONNECT_RETRIES {
         if outcome.reply.result.as_ref().err() != Some(&GuestFault::InstanceLost) {
             break;
         }
-        (binding, outcome) = connect_instance(context, scope).await;
+        (binding, outcome) = connect_instance(context, scope, room).await;
     }
     (binding, outcome)
 }
@@ -36,8 +38,9 @@ pub(super) async fn connect_with_retries(
 async fn connect_instance(
     context: &DisconnectContext,
     scope: &Arc<Scope>,
+    room: Option<&RoomName>,
 ) -> (InstanceBinding, CallOutcome) {
-    let mut binding = InstanceBinding::new(&context.registry);
+    let mut binding = InstanceBinding::new(&context.registry, room);
     let call = Call::Connect { connection: Arc::clone(&context.control), scope: Arc::clone(scope) };
     let pending = match &mut binding {
         InstanceBinding::Dedicated(plugin, instance) => {

@@ -6,10 +6,11 @@ use super::call_outcome::{CallOutcome, call_instance};
 use super::dedicated::take_deferred_turns;
 use super::instance_registry::InstanceRegistry;
 use super::pending_call::PendingCall;
-use super::shared::{SharedInstance, SharedTurns, acquire_shared_instance};
+use super::shared::{SharedInstance, SharedTurns, acquire_shared_instance, visit_room};
 use narrowboat_config::FailedMovePolicy;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_core::manifest::Isolation;
+use narrowboat_core::room_name::RoomName;
 use narrowboat_runtime::{
     Call, Effect, Instance, Migration, MigrationError, MovePatience, Plugin, StateSource,
     TrialState, Version, migrate, restart_consumers,
@@ -25,14 +26,17 @@ pub(super) enum InstanceBinding {
 }
 
 impl InstanceBinding {
-    /// Binds a new consumer, as the plugin's isolation says. A dedicated instance is made later, by the first call.
-    pub(super) fn new(registry: &Arc<InstanceRegistry>) -> Self {
-        match registry.plugin.isolation {
-            Isolation::Shared => {
-                Self::Shared(Arc::clone(registry), acquire_shared_instance(registry))
+    /// Binds a new consumer: to the instance of its room, or as the plugin's isolation says. A dedicated instance is
+    /// made later, by the first call.
+    pub(super) fn new(registry: &Arc<InstanceRegistry>, room: Option<&RoomName>) -> Self {
+        let shared = match (room, registry.plugin.isolation) {
+            (Some(room), _) => visit_room(registry, room),
+            (None, Isolation::Shared) => acquire_shared_instance(registry),
+            (None, Isolation::Connection | Isolation::Room) => {
+                return Self::Dedicated(Arc::clone(&registry.plugin), None);
             }
-            Isolation::Connection => Self::Dedicated(Arc::clone(&registry.plugin), None),
-        }
+        };
+        Self::Shared(Arc::clone(registry), shared)
     }
 
     /// Whether the consumer has an instance of its own.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::instance_owner::InstanceOwner;
 use super::instance_registry::InstanceRegistry;
 use super::owner_command::{Direction, OwnerCommand};
-use narrowboat_runtime::{PreSnapshots, RollbackSnapshot, StateSource};
+use narrowboat_runtime::{PreSnapshots, RollbackSnapshot, Sha256Digest, StateSource};
 
 /// The registration of an owner. Dropping it removes the owner from the registry, and with it the owner's rollback
 /// snapshot and its pending command.
@@ -36,6 +36,21 @@ impl InstanceRegistration {
     /// Takes the state that the instance left the previous version with.
     pub(super) fn take_snapshot(&self) -> Option<RollbackSnapshot> {
         self.registry.take_snapshot(self.id)
+    }
+
+    /// Whether the state is kept that the instance left the previous version with.
+    pub(super) fn has_snapshot(&self) -> bool {
+        self.registry.has_snapshot(self.id)
+    }
+
+    /// Whether rollback snapshots are kept, because the live version may be rolled back.
+    pub(super) fn keeps_snapshots(&self) -> bool {
+        self.registry.keeps_snapshots()
+    }
+
+    /// The version that the instance has left, with the schema and the state of its module, if they are kept.
+    pub(super) fn left_state(&self) -> Option<(Sha256Digest, u32, Vec<u8>)> {
+        self.registry.left_state(self.id)
     }
 
     /// Returns the state to migrate with: the running instance's, for which `pre_snapshots` serve, or the state that

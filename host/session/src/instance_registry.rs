@@ -12,10 +12,13 @@ use super::instance_owner::InstanceOwner;
 use super::migration_summary::MigrationSummary;
 use super::owner_command::{Direction, MigrateCommand, OwnerCommand};
 use super::ready_instances::ReadyInstances;
+use super::rooms::{RoomOwners, RoomTable};
 use super::self_rollback::SelfRollbackSignal;
 use super::shared::SharedInstances;
 use narrowboat_channels::ChannelLayer;
-use narrowboat_runtime::{MigrationError, Plugin, RollbackSnapshot, TrialState, Version};
+use narrowboat_runtime::{
+    MigrationError, Plugin, RollbackSnapshot, Sha256Digest, TrialState, Version,
+};
 use narrowboat_websocket::connection::TrafficCounters;
 
 /// Instances that are asked for a trial state before the trial runs without one.
@@ -27,6 +30,8 @@ pub struct InstanceRegistry {
     pub(super) layer: Arc<dyn ChannelLayer>,
     pub(super) shared: SharedInstances,
     pub(super) ready: ReadyInstances,
+    pub(super) rooms: RoomTable,
+    pub(super) room_owners: Arc<RoomOwners>,
     traffic: Arc<TrafficCounters>,
     state: Mutex<RegistryState>,
     self_rollback: SelfRollbackSignal,
@@ -42,11 +47,17 @@ struct RegistryState {
 }
 
 impl InstanceRegistry {
-    /// Creates an empty registry.
-    pub fn new(plugin: Arc<Plugin>, layer: Arc<dyn ChannelLayer>) -> Self {
+    /// Creates an empty registry. `room_owners` is that of the host.
+    pub fn new(
+        plugin: Arc<Plugin>,
+        layer: Arc<dyn ChannelLayer>,
+        room_owners: Arc<RoomOwners>,
+    ) -> Self {
         Self {
             shared: SharedInstances::new(plugin.instance_count),
             ready: ReadyInstances::default(),
+            rooms: RoomTable::default(),
+            room_owners,
             traffic: Arc::new(TrafficCounters::new(Arc::clone(&plugin.quota))),
             plugin,
             layer,
@@ -62,6 +73,12 @@ impl InstanceRegistry {
         self.retired.store(true, Ordering::SeqCst);
         self.shared.retire();
         self.ready.retire();
+        self.rooms.close();
+    }
+
+    /// Lets each room sleep as soon as it has no visitors.
+    pub fn close_rooms(&self) {
+        self.rooms.close();
     }
 
     /// Whether the plugin has been retired. A handshake that began before may still connect.
@@ -134,6 +151,22 @@ impl InstanceRegistry {
         self.lock().rollback_snapshots.as_mut()?.remove(&id)
     }
 
+    pub(super) fn has_snapshot(&self, id: u64) -> bool {
+        self.lock().rollback_snapshots.as_ref().is_some_and(|all| all.contains_key(&id))
+    }
+
+    pub(super) fn keeps_snapshots(&self) -> bool {
+        self.lock().rollback_snapshots.is_some()
+    }
+
+    /// The version that an instance has left, with the schema and the state of its module, if they are kept.
+    pub(super) fn left_state(&self, id: u64) -> Option<(Sha256Digest, u32, Vec<u8>)> {
+        let state = self.lock();
+        let snapshot = state.rollback_snapshots.as_ref()?.get(&id)?;
+        let (schema, module) = snapshot.module_state()?;
+        Some((snapshot.version().digest(), schema, module.to_vec()))
+    }
+
     pub(super) fn notify_self_rollback(&self) {
         self.self_rollback.set();
     }
@@ -143,9 +176,17 @@ impl InstanceRegistry {
         self.self_rollback.wait().await;
     }
 
-    /// Captures the trial state of any running instance. Returns `None` if no instance answers, and the last error if
-    /// each answer was one.
+    /// Captures the trial state of any running instance, or else that of a room that sleeps. Returns `None` if there is
+    /// none, and the last error if each running instance answered with one.
     pub async fn capture_trial_state(&self) -> Option<Result<TrialState, MigrationError>> {
+        let running = self.capture_running_state().await;
+        if running.is_some() || self.plugin.live_version().rooms().is_none() {
+            return running;
+        }
+        self.capture_sleeping_state().await.map(Ok)
+    }
+
+    async fn capture_running_state(&self) -> Option<Result<TrialState, MigrationError>> {
         let mut last_error = None;
         for owner in self.owners().into_iter().take(MAX_TRIAL_STATE_ATTEMPTS) {
             let (reply, receiver) = oneshot::channel();

@@ -6,7 +6,8 @@
 //! The modules build on each other in this order:
 //!
 //! 1. `call_outcome`, `reply_fault`, `pending_call`, `effect_applier`, `owner_command`: a call, its result and its effects.
-//! 2. `member_turn`, `shared`: instances that many sessions call, and the tasks that own them.
+//! 2. `member_turn`, `shared`, `rooms`: instances that many sessions call, and the tasks that own them; rooms, whose state
+//!    outlives their instances.
 //! 3. `instance_registry`: the owners of all instances of a plugin. A rollout reaches them through it.
 //! 4. `dedicated`, `instance_binding`: the instance that serves one consumer, its own or a shared one.
 //! 5. `connect`, `accepted_consumer`, `disconnect`: the first and the last call of a consumer.
@@ -38,6 +39,8 @@ mod read_ahead;
 mod ready_instance_filler;
 mod ready_instances;
 mod reply_fault;
+mod room_operations;
+mod rooms;
 mod self_rollback;
 mod session;
 mod session_link;
@@ -54,4 +57,8 @@ pub use instance_registry::InstanceRegistry;
 pub use migration_summary::MigrationSummary;
 pub use owner_command::Direction;
 pub use permits::Permits;
+pub use rooms::{
+    AwakeRoom, RoomCounters, RoomEnd, RoomOwners, RoomStoreError, SleepingRoom, SleepingRoomPage,
+    SleepingRoomState,
+};
 pub use worker::Worker;

@@ -47,6 +47,11 @@ pub(super) trait MigratingOwner {
         patience: MovePatience,
     ) -> Result<Migration, MigrationError>;
 
+    /// Does what has to be done before the effects of a migration take place. Returns false if they must not.
+    async fn prepare_effects(&mut self) -> bool {
+        true
+    }
+
     /// Drops the instance that a migration has left.
     fn drop_old_instance(old: Box<Instance>);
 
@@ -145,7 +150,9 @@ pub(super) trait MigratingOwner {
         {
             registration.store_snapshot(rollback_snapshot);
         }
-        self.effect_applier().apply(effects);
+        if self.prepare_effects().await {
+            self.effect_applier().apply(effects);
+        }
         Ok(stats)
     }
 

@@ -2,22 +2,27 @@
 //!
 //! `instance_state` says where an instance can be, with a diagram. `instance_slot` adds the lock and the queue around
 //! that state. `shared_instance` is a session's handle, and `instance_task` is the owner. `shared_member`
-//! brings messages to the consumers of sessions that rest, and `shared_turns` takes the turns.
+//! brings messages to the consumers of sessions that rest, and `shared_turns` takes the turns. `room_upkeep` and
+//! `room_waking` save and restore the state of rooms.
 
 mod instance_slot;
 mod instance_state;
 mod instance_task;
 mod job;
 mod queued_call;
+mod room_duty;
+mod room_upkeep;
+mod room_waking;
 mod shared_instance;
 mod shared_instances;
 mod shared_member;
 mod shared_turns;
+mod start_task;
 mod task_migration;
 
-pub(super) use instance_task::acquire_shared_instance;
-pub(super) use job::Job;
+pub(super) use job::{JOB_QUEUE_LIMIT, Job};
 pub(super) use shared_instance::SharedInstance;
 pub(super) use shared_instances::SharedInstances;
 pub(super) use shared_member::SharedMember;
 pub(super) use shared_turns::SharedTurns;
+pub(super) use start_task::{acquire_shared_instance, visit_room};

@@ -17,6 +17,7 @@ documents! {
     configure_a_plugin = "docs/how-to/configure-a-plugin.md";
     deploy_and_roll_back = "docs/how-to/deploy-and-roll-back.md";
     first_plugin = "docs/tutorial/first-plugin.md";
+    keep_state_in_rooms = "docs/how-to/keep-state-in-rooms.md";
     readme = "README.md";
     schedule_work = "docs/how-to/schedule-work.md";
     send_http_requests = "docs/how-to/send-http-requests.md";

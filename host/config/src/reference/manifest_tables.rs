@@ -48,11 +48,34 @@ const TOP_LEVEL: ConfigTable = ConfigTable {
         },
         ConfigKey {
             key: "isolation",
-            value_type: "`\"connection\"`, `\"shared\"`",
+            value_type: "`\"connection\"`, `\"shared\"`, `\"room\"`",
             default: KeyDefault::Value("\"connection\""),
             description: "`\"connection\"`: each connection has an instance of its own, so a trap, a loop or \
                  a leak touches one client. `\"shared\"`: many connections share an instance and the \
-                 module's state. With `runtime` the default is `\"shared\"`.",
+                 module's state. `\"room\"`: each room has an instance, whose state is saved while nobody \
+                 is in the room. With `runtime` the default is `\"shared\"`.",
+        },
+        ConfigKey {
+            key: "room",
+            value_type: "string, such as `{room}` or `{team}/{room}`",
+            default: KeyDefault::Absent,
+            description: "The URL parameters that name a room. Two parameters need a `/` or `:` between them. \
+                 Required for, and only with, `isolation = \"room\"`.",
+        },
+        ConfigKey {
+            key: "room_idle",
+            value_type: "duration",
+            default: KeyDefault::Absent,
+            description: "The time without visitors after which the state of a room is saved and its \
+                 instance is dropped: `\"30s\"` if the key is absent. Only with `isolation = \"room\"`.",
+        },
+        ConfigKey {
+            key: "room_save",
+            value_type: "string: `\"idle\"`, `\"event\"`, or a duration of at least `\"100ms\"`",
+            default: KeyDefault::Absent,
+            description: "When the state of a room is saved. `\"idle\"`, as if the key is absent: when it goes to sleep, and when the host \
+                 stops. A duration: in this interval too. `\"event\"`: after each event, whose frames and other \
+                 effects wait until the state is saved. Only with `isolation = \"room\"`.",
         },
         ConfigKey {
             key: "execution",

@@ -84,6 +84,12 @@ impl RoutePattern {
         Some(values.collect())
     }
 
+    /// Returns whether the pattern has a capture of this name.
+    pub fn has_capture(&self, name: &str) -> bool {
+        let mut names = self.regex.iter().flat_map(Regex::capture_names).flatten();
+        names.any(|capture| capture == name)
+    }
+
     /// Returns the pattern as the file has it.
     pub fn source(&self) -> &str {
         &self.source

@@ -26,6 +26,9 @@ pub enum GuestFault {
     /// memory, the instance is lost.
     #[error("the limit {0} is reached")]
     QuotaExceeded(&'static str),
+    /// The room of the connection cannot be opened now: its state cannot be read, or belongs to a newer version.
+    #[error("its room cannot be opened: {0}")]
+    RoomUnavailable(String),
     /// The guest returned an error that blames the plugin.
     #[error("returned an error: {0}")]
     Error(String),

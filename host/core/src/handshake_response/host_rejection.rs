@@ -129,6 +129,8 @@ host_rejections! {
         "No route matches.";
     MethodNotAllowed: 405, ALLOW_GET, "method not allowed: WebSocket handshakes use GET",
         "The method is not GET.";
+    RoomNameTooLong: 414, &[], "the name of the room is too long",
+        "The URL parameters that `room` in the manifest names have more than 512 bytes together.";
     MisdirectedRequest: 421, &[], "the host name of TLS belongs to another tenant than the request",
         "The client began TLS for a name in `[tenants.NAME.tls]`, and the request is for another tenant.";
     UpgradeRequired: 426, UPGRADE,
@@ -167,6 +169,8 @@ host_rejections! {
         "The plugin or its tenant reached `connections`.";
     QuotaExceeded: 503, RETRY, "plugin resource limit reached; try again later",
         "`instances` or `total_memory` is reached.";
+    RoomUnavailable: 503, RETRY, "the room cannot be opened now; try again later",
+        "The state of the room cannot be read, or a newer version than the live one saved it. The log has a warning.";
     WebhookUnavailable: 503, RETRY, "authentication service unavailable",
         "`[users.webhook]`: the site did not respond in time, or its response is not one of 200 \
          with a JSON object, 204, 401 and 403. The log has a warning.";

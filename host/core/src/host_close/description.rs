@@ -35,6 +35,11 @@ impl HostClose {
             }
             Self::ConsumerFailed => "The plugin failed, see below.",
             Self::StateLost => "The consumer could not move to another version, see below.",
+            Self::RoomRestarted => {
+                "`room_save = \"event\"`: the state of the room could not be saved, so that the effects of the last events \
+                 did not take place. The next visitor finds the state that was saved last."
+            }
+            Self::RoomClosed => "`narrowboat rooms --close` or `--reset` ended the room.",
             Self::PluginReloaded => {
                 "The configuration was reloaded and has different settings for the plugin or its layer."
             }
@@ -50,9 +55,11 @@ impl HostClose {
     /// Those who can cause the close.
     pub const fn causes(self) -> &'static [CloseCause] {
         match self {
-            Self::ShuttingDown | Self::RouteRemoved | Self::PluginReloaded | Self::Draining => {
-                &[CloseCause::Operator]
-            }
+            Self::ShuttingDown
+            | Self::RouteRemoved
+            | Self::RoomClosed
+            | Self::PluginReloaded
+            | Self::Draining => &[CloseCause::Operator],
             Self::ProtocolRuleBroken
             | Self::InvalidCloseCode
             | Self::InvalidUtf8
@@ -60,7 +67,7 @@ impl HostClose {
             | Self::OutboundQueueFull => &[CloseCause::Client],
             Self::IdleTimeout => &[CloseCause::Client, CloseCause::Network],
             Self::ConsumerFailed | Self::RejectedAfterRestart => &[CloseCause::Plugin],
-            Self::StateLost | Self::PluginQuotaExceeded => {
+            Self::StateLost | Self::RoomRestarted | Self::PluginQuotaExceeded => {
                 &[CloseCause::Plugin, CloseCause::Operator]
             }
         }

@@ -22,6 +22,14 @@ pub enum ManifestError {
         "{0} names a class of a source plugin; add `runtime = \"python\"` or `runtime = \"javascript\"`, or remove the key"
     )]
     EntryWithoutRuntime(&'static str),
+    /// The isolation is `room`, and the manifest does not say which URL parameters name a room.
+    #[error(
+        "`room` is missing; isolation = \"room\" needs the URL parameters that name a room, such as `room = \"{{room}}\"`"
+    )]
+    NoRoomTemplate,
+    /// The manifest has a key of rooms, but another isolation.
+    #[error("{0} needs isolation = \"room\"; set that, or remove the key")]
+    RoomKeyWithoutRooms(&'static str),
     /// The manifest of a component has a runtime.
     #[error(
         "`runtime` belongs to a source plugin, and this is the manifest of a component; remove the key, or use the \

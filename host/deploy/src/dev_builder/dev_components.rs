@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use narrowboat_config::{Config, PluginSource};
 use narrowboat_core::manifest::Isolation;
+use narrowboat_core::room_template::RoomTemplate;
 
 /// The crates that a host in development serves, and the components that its [`DevBuilder`](super::DevBuilder) has made
 /// of them. The host says which crates it serves, and the builder publishes their components. A crate is named by its
@@ -30,13 +31,15 @@ struct DevComponentsState {
 }
 
 /// The component of a crate that a [`DevBuilder`](super::DevBuilder) has built. A plugin whose component has another
-/// file or isolation is loaded again. Other changes of the component are a new version.
+/// file, isolation or template of rooms is loaded again. Other changes of the component are a new version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DevComponent {
     /// The path of the component.
     pub file: PathBuf,
     /// The isolation in its manifest.
     pub isolation: Isolation,
+    /// The URL parameters that name a room in its manifest.
+    pub room_template: Option<RoomTemplate>,
 }
 
 impl DevComponents {
@@ -133,7 +136,7 @@ mod tests {
     }
 
     fn component(isolation: Isolation) -> DevComponent {
-        DevComponent { file: "target/narrowboat/chat.wasm".into(), isolation }
+        DevComponent { file: "target/narrowboat/chat.wasm".into(), isolation, room_template: None }
     }
 
     /// Whether a notification is stored.

@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::versions::PluginVersionStoreError;
 use narrowboat_core::capabilities::{Capabilities, format_missing};
 use narrowboat_core::manifest::Isolation;
+use narrowboat_core::room_template::RoomTemplate;
 use narrowboat_runtime::{LoadError, MigrationError, Sha256Digest};
 
 /// Why a deploy fails. The live version is unchanged.
@@ -24,6 +25,17 @@ pub enum DeployError {
         running: Isolation,
         /// The isolation that the component requests.
         wanted: Isolation,
+    },
+    /// The component names rooms by other URL parameters than the plugin runs with.
+    #[error(
+        "the manifest has room = \"{wanted}\", but the plugin runs with \"{running}\"; the rooms would have other names and \
+         lose their state; restart the host with this component to change it"
+    )]
+    RoomTemplate {
+        /// The template that the plugin runs with.
+        running: RoomTemplate,
+        /// The template that the component has.
+        wanted: RoomTemplate,
     },
     /// The version requests more capabilities than the live one, and cannot wait for an approval without `[versions]`.
     #[error(

@@ -78,11 +78,11 @@ impl Rollout {
     ) -> Result<CandidateCheck, DeployError> {
         let plugin = self.plugin();
         let Candidate { version, isolation } = self.compile(request).await?;
-        if isolation != plugin.isolation {
+        if let Err(error) = self.check_identity(&version, isolation) {
             if self.policy == ChangePolicy::Builder && request.source.is_from_file() {
                 return Ok(CandidateCheck::NeedsReload);
             }
-            return Err(DeployError::Isolation { running: plugin.isolation, wanted: isolation });
+            return Err(error);
         }
         warn_if_renamed(plugin, &version);
         let extra = plugin.live_version().capabilities().missing_for(version.capabilities());
@@ -91,6 +91,22 @@ impl Rollout {
         }
         self.run_trial(Arc::clone(&version)).await?;
         Ok(CandidateCheck::Passed(version))
+    }
+
+    /// Checks that a version has the isolation of the live one, and names rooms as it does, since other names would be
+    /// other rooms.
+    fn check_identity(&self, version: &Version, isolation: Isolation) -> Result<(), DeployError> {
+        let running = self.plugin().isolation;
+        if isolation != running {
+            return Err(DeployError::Isolation { running, wanted: isolation });
+        }
+        let template = |version: &Version| version.rooms().map(|rooms| rooms.template.clone());
+        match (template(&self.plugin().live_version()), template(version)) {
+            (Some(running), Some(wanted)) if running != wanted => {
+                Err(DeployError::RoomTemplate { running, wanted })
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn compile(&self, request: &DeployRequest) -> Result<Candidate, DeployError> {
@@ -141,7 +157,7 @@ impl Rollout {
     fn check_may_lose_state(&self, error: &MigrationError) -> Result<(), DeployError> {
         let plugin = self.plugin();
         match (plugin.isolation, plugin.failed_move) {
-            (Isolation::Connection, _) => Ok(()),
+            (Isolation::Connection | Isolation::Room, _) => Ok(()),
             (Isolation::Shared, _) if !error.is_unsaved_state() => {
                 Err(DeployError::Trial(error.clone()))
             }

@@ -62,7 +62,7 @@ impl Rollout {
     /// Makes the previous version live again, and migrates all consumers back to it.
     pub(super) async fn roll_back_to(&self, previous: &Arc<Version>) -> MigrationSummary {
         self.set_in_rollback_window(false);
-        self.plugin().publish(Arc::clone(previous));
+        self.plugin().roll_back_to(Arc::clone(previous));
         let summary = self.registry.migrate_all(previous, Direction::Rollback).await;
         self.registry.drop_snapshots();
         summary

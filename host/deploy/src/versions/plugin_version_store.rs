@@ -72,6 +72,19 @@ impl PluginVersionStore {
         rolled_back.map(|record| record.version).collect()
     }
 
+    /// Returns the versions that were live before `version`, the oldest first, without those that were rolled back. A version
+    /// that is not recorded as the live one is about to be deployed, so that all others are before it.
+    pub fn versions_before(&self, version: Sha256Digest) -> Vec<Sha256Digest> {
+        let index = self.index();
+        let is_live = index.state(version) == Some(VersionState::Live);
+        let older =
+            index.versions.iter().take_while(|record| !is_live || record.version != version);
+        let served = older.filter(|record| {
+            record.served && record.version != version && record.state != VersionState::RolledBack
+        });
+        served.map(|record| record.version).collect()
+    }
+
     /// Whether the plugin's component file held these bytes when the host last read it.
     pub fn is_known_source_hash(&self, hash: Sha256Digest) -> bool {
         self.index().file == Some(hash)

@@ -6,6 +6,7 @@ use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
 use super::guest_store::GuestStore;
+use super::instance_mark::{InstanceMark, next_instance_number};
 use super::wit_conversions::with_guest_scope;
 use crate::bindings::WebsocketConsumer;
 use crate::bindings::batching_world::exports::narrowboat::consumer::batches::Guest as BatchGuest;
@@ -30,6 +31,10 @@ pub struct Instance {
     guest: WebsocketConsumer,
     /// The export for several events in one call, if the guest has it.
     pub(super) batches: Option<BatchGuest>,
+    /// Differs from that of each other instance of the process.
+    number: u64,
+    /// Whether it has ever had a consumer.
+    pub(super) has_had_consumer: bool,
     /// Events that the instance has handled.
     event_count: u64,
     /// Whether the instance is a trial, which is dropped in any case and serves no connection.
@@ -84,7 +89,16 @@ impl Instance {
         )?;
         let is_trial = suppressed == Some(SuppressReason::Trial);
         let ((guest, batches), saves_consumers_with_module) = (guest, false);
-        Ok(Self { store, guest, batches, event_count: 0, is_trial, saves_consumers_with_module })
+        Ok(Self {
+            store,
+            guest,
+            batches,
+            number: next_instance_number(),
+            has_had_consumer: false,
+            event_count: 0,
+            is_trial,
+            saves_consumers_with_module,
+        })
     }
 
     /// The version that the instance runs.
@@ -92,9 +106,24 @@ impl Instance {
         self.store.version()
     }
 
+    /// Whether the guest has ever accepted a connection, or been given a consumer of another instance.
+    pub fn has_had_consumer(&self) -> bool {
+        self.has_had_consumer
+    }
+
+    /// The instance and its number of events. The state of the guest changes only with it.
+    pub fn mark(&self) -> InstanceMark {
+        InstanceMark::new(self.number, self.event_count)
+    }
+
     /// Events that the instance has handled.
     pub fn event_count(&self) -> u64 {
         self.event_count
+    }
+
+    /// Bytes of its linear memory.
+    pub fn memory_bytes(&self) -> u64 {
+        self.store.data().limiter.memory_used() as u64
     }
 
     /// Whether the instance has failed and can only be dropped.
@@ -248,6 +277,7 @@ impl Instance {
         match reply {
             Ok((consumer, decision)) => {
                 connections.set_consumer(id, consumer);
+                self.has_had_consumer = true;
                 Ok(match decision {
                     Decision::Accept(acceptance) => GuestReply::Accepted(id, acceptance.into()),
                     Decision::Later => GuestReply::DecidesLater(id),

@@ -38,6 +38,7 @@ impl Instance {
 
     /// Continues the identifiers of an instance whose connections this one takes over.
     pub(crate) fn inherit_ids_from(&mut self, old: &Self) {
+        self.has_had_consumer |= old.has_had_consumer;
         let old = &old.store.data().connections;
         self.store.data_mut().connections.inherit_ids(old.last_id(), old.iter().len());
     }
@@ -120,19 +121,28 @@ impl Instance {
     /// Creates a consumer from the state that its predecessor saved. `saved` is `None` if the module's state has it.
     pub(crate) fn restore(
         &mut self,
-        MigratingConsumer { id, connection, scope }: &MigratingConsumer,
+        consumer: &MigratingConsumer,
         saved: Option<&GuestSnapshot>,
+    ) -> Result<(), GuestFault> {
+        self.restore_param(consumer, saved.map(GuestSnapshot::as_param))
+    }
+
+    /// The same from a state in any form.
+    pub(super) fn restore_param(
+        &mut self,
+        MigratingConsumer { id, connection, scope }: &MigratingConsumer,
+        saved: Option<SavedParam<'_>>,
     ) -> Result<(), GuestFault> {
         let connections = &mut self.store.data_mut().connections;
         connections.insert(*id, Arc::clone(connection), Arc::clone(scope));
         let handle = connections.new_handle(*id);
         let restored = self.call_with_deadline(|guest, store| {
-            let saved = saved.map(GuestSnapshot::as_param);
             guest.consumer().call_restore(store, handle?, saved)
         })?;
         match restored {
             Ok(consumer) => {
                 self.store.data_mut().connections.set_consumer(*id, consumer);
+                self.has_had_consumer = true;
                 Ok(())
             }
             Err(text) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::call::ConnectionId;
 use narrowboat_core::scope::Scope;
-use narrowboat_quota::Reservation;
+use narrowboat_quota::{QuotaChain, QuotaResource, Reservation};
 use narrowboat_websocket::connection::ConnectionHandle;
 
 /// The saved state of a consumer or of a module, in a format that its version defines.
@@ -16,6 +16,14 @@ pub struct GuestSnapshot {
     pub state: Vec<u8>,
     /// The reserved memory of the host.
     pub(super) _reservation: Reservation,
+}
+
+impl GuestSnapshot {
+    /// A snapshot, for which memory of the host is reserved; `None` if the quota has no room for it.
+    pub(crate) fn reserve(quota: &Arc<QuotaChain>, schema: u32, state: Vec<u8>) -> Option<Self> {
+        let reservation = quota.try_reserve(QuotaResource::SnapshotBytes, state.len()).ok()?;
+        Some(Self { schema, state, _reservation: reservation })
+    }
 }
 
 /// The answer of a guest to `snapshot`.

@@ -86,15 +86,30 @@ pub(super) fn resolve_isolation(
                         `isolation = \"shared\"` into plugin.toml"
                 .to_owned());
         }
+        (Some(Isolation::Room), Isolation::Connection | Isolation::Shared) => {
+            return Err("is \"room\", but the plugin's manifest has no rooms; a configuration may only \
+                        narrow a manifest, so put `isolation = \"room\"` and `room` into plugin.toml"
+                .to_owned());
+        }
+        (Some(wanted @ (Isolation::Connection | Isolation::Shared)), Isolation::Room) => {
+            return Err(format!(
+                "is {:?}, but the plugin's manifest asks for an instance for each room, on whose state the plugin \
+                 relies; remove `isolation`",
+                wanted.key()
+            ));
+        }
         (Some(wanted), _) => wanted,
         (None, manifest) => manifest,
     };
-    if config.instances > 1 && isolation == Isolation::Connection {
-        return Err(
-            "instances is set, but the plugin runs one instance for each connection; remove \
-                    `instances`"
-                .to_owned(),
-        );
+    let instance_of = match isolation {
+        Isolation::Shared => return Ok(isolation),
+        Isolation::Connection => "connection",
+        Isolation::Room => "room",
+    };
+    if config.instances > 1 {
+        return Err(format!(
+            "instances is set, but the plugin runs one instance for each {instance_of}; remove `instances`"
+        ));
     }
     Ok(isolation)
 }

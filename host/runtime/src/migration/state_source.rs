@@ -44,4 +44,9 @@ impl RollbackSnapshot {
     pub fn version(&self) -> &Arc<Version> {
         &self.version
     }
+
+    /// The schema and the bytes of the module's state, if it has any.
+    pub fn module_state(&self) -> Option<(u32, &[u8])> {
+        self.module.snapshot().map(|saved| (saved.schema, &*saved.state))
+    }
 }

@@ -9,6 +9,7 @@ use crate::bindings::narrowboat::consumer::types::SaveMode;
 use crate::call::ConnectionId;
 use crate::instance::{ConsumerState, GuestSnapshot, Instance, MigratingConsumer, ModuleState};
 use crate::version::Version;
+use narrowboat_quota::QuotaChain;
 
 /// The state with which another version is tried: the module's state of an instance, and one of its consumers.
 #[derive(Debug)]
@@ -19,6 +20,12 @@ pub struct TrialState {
 }
 
 impl TrialState {
+    /// The saved state of a room without visitors; `None` if the quota has no room for it.
+    pub fn of_room(quota: &Arc<QuotaChain>, schema: u32, state: Vec<u8>) -> Option<Self> {
+        let snapshot = GuestSnapshot::reserve(quota, schema, state)?;
+        Some(Self { module: ModuleState::Shared(snapshot), consumer: None })
+    }
+
     /// Restores the state in an instance of `version` that is then dropped, with all its effects.
     ///
     /// # Errors

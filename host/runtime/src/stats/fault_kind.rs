@@ -34,7 +34,9 @@ impl FaultKind {
             GuestFault::Trap(_) | GuestFault::InstanceLost => Self::Trap,
             GuestFault::TimeLimitExceeded { .. } => Self::Timeout,
             GuestFault::Error(_) => Self::Error,
-            GuestFault::ContractViolation(_) | GuestFault::QuotaExceeded(_) => Self::Contract,
+            GuestFault::ContractViolation(_)
+            | GuestFault::QuotaExceeded(_)
+            | GuestFault::RoomUnavailable(_) => Self::Contract,
         }
     }
 }

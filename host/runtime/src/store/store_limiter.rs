@@ -110,7 +110,8 @@ impl StoreLimiter {
         self.denied_by
     }
 
-    fn memory_used(&self) -> usize {
+    /// Bytes of linear memory.
+    pub(crate) fn memory_used(&self) -> usize {
         self.memory_limit - self.memory_available
     }
 

@@ -10,6 +10,7 @@ use super::store_limiter::InstanceGauges;
 use crate::scheduling::ExecutionModeState;
 use narrowboat_channels::ChannelLayer;
 use narrowboat_core::capabilities::Capabilities;
+use narrowboat_core::manifest::RoomSettings;
 use narrowboat_core::name::Tenant;
 use narrowboat_quota::QuotaChain;
 
@@ -23,6 +24,8 @@ pub(crate) struct VersionContext {
     pub(crate) description: String,
     /// Whether consumers want to be told that the configuration of the plugin has changed.
     pub(crate) config_changed: bool,
+    /// The settings of its rooms, if its consumers are in rooms.
+    pub(crate) rooms: Option<RoomSettings>,
     pub(crate) tenant: Tenant,
     pub(crate) layer: Arc<dyn ChannelLayer>,
     /// The services beyond the host that the guests can reach.

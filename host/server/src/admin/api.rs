@@ -2,6 +2,7 @@
 //! are the descriptions in the OpenAPI document and in `docs/reference/admin-api.md`.
 
 mod keyvalue_info;
+mod room_info;
 mod worker_info;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use keyvalue_info::{KeyvalueCompactResponse, KeyvalueInfo, KeyvalueKeyInfo, KeyvalueKeyList};
+pub use room_info::{RoomInfo, RoomList, SleepingRoomInfo, SleepingRoomList};
 pub use worker_info::{ScheduleInfo, ScheduledRunInfo, WorkerInfo};
 
 /// The header of an upload with the signature of the component.

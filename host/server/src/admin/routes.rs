@@ -16,7 +16,7 @@ use super::api::{self, ProblemKind};
 use super::api_error::ApiError;
 use super::{
     config_reload, connections, drain, keyvalue, keyvalue_file, logs, page, plugins, publish,
-    status,
+    rooms, status,
 };
 
 /// The part of the OpenAPI document that is about the API as a whole.
@@ -43,6 +43,10 @@ fn api_router() -> OpenApiRouter<Arc<AdminState>> {
         .routes(routes!(plugins::approve))
         .routes(routes!(connections::connections))
         .routes(routes!(connections::close))
+        .routes(routes!(rooms::rooms))
+        .routes(routes!(rooms::sleeping))
+        .routes(routes!(rooms::close))
+        .routes(routes!(rooms::reset))
         .routes(routes!(publish::publish))
         .routes(routes!(drain::drain))
         .routes(routes!(config_reload::reload))

@@ -3,7 +3,11 @@
 import { createElement, setText } from "./dom.js";
 import { buildPath, defaultValue, fieldNames, matchPath, patternOf } from "./routes.js";
 
-const ISOLATION_LABELS = { connection: "an instance for each connection", shared: "one shared instance" };
+const ISOLATION_LABELS = {
+  connection: "an instance for each connection",
+  shared: "one shared instance",
+  room: "an instance for each room",
+};
 
 const EMPTY_LABEL = "No plugin is served yet";
 

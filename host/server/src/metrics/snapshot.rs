@@ -10,6 +10,7 @@ use crate::server::Server;
 use crate::tenants::ServedWorker;
 use narrowboat_channels::LayerStatus;
 use narrowboat_core::histogram::HistogramSnapshot;
+use narrowboat_core::manifest::Isolation;
 use narrowboat_core::name::Tenant;
 use narrowboat_deploy::rollout::Rollout;
 use narrowboat_keyvalue::StoreCondition;
@@ -144,6 +145,7 @@ impl MetricsSnapshot {
         self.gauge("version_pending", &labels, as_gauge(rollout.pending_version().is_some()));
         self.counter("deploys_refused", &labels, deploys.refused);
         self.counter("rollbacks", &labels, deploys.rolled_back);
+        self.record_rooms(labels, rollout);
         let versions = plugin.versions();
         let is_used = open.connection_count > 0 || has_counts(plugin, &versions, rollout);
         if is_used {
@@ -157,6 +159,20 @@ impl MetricsSnapshot {
         for version in versions {
             self.record_version(labels, &version, is_used);
         }
+    }
+
+    /// Records the rooms of a plugin that has rooms.
+    fn record_rooms(&mut self, labels: [&str; 2], rollout: &Rollout) {
+        if rollout.plugin().isolation != Isolation::Room {
+            return;
+        }
+        let registry = rollout.registry();
+        let counters = registry.room_counters();
+        self.gauge("rooms", &labels, registry.awake_room_count() as f64);
+        self.counter("room_wakes", &labels, counters.wakes());
+        self.counter("room_saves", &labels, counters.saves());
+        self.counter("room_save_failures", &labels, counters.failed_saves());
+        self.counter("room_lost_events", &labels, counters.lost_events());
     }
 
     fn record_traffic(&mut self, labels: [&str; 2], rollout: &Rollout) {

@@ -18,7 +18,7 @@ use super::served_worker::ServedWorker;
 use super::startup_version::{self, LoadedPlugin};
 use crate::auth::{AcceptedTokens, ApiTokens};
 use crate::demo::{DemoPage, EditedPlugin, SourceEditor};
-use crate::host_error::HostError;
+use crate::host_error::{HostError, RouteWithoutRoom};
 use crate::host_resources::HostResources;
 use narrowboat_config::{
     DEFAULT_LAYER, LayerConfig, Limits, PluginConfig, PluginSource, SettingsConfig, TenantConfig,
@@ -101,6 +101,9 @@ impl TenantBuilder<'_> {
         };
         let PluginSet { plugins, failed_loads, unbuilt_plugins, version_records, replaced_plugins } =
             self.build_plugins(&config, &context)?;
+        if self.is_strict {
+            check_room_routes(&config, &plugins)?;
+        }
         let PluginContext { layers, resources, .. } = context;
         let runtime = TenantRuntime {
             router: Router::new(config.routes.clone()),
@@ -271,8 +274,13 @@ impl TenantBuilder<'_> {
             policy,
             store.as_ref(),
         )?;
+        if let Some(store) = &store {
+            plugin.add_earlier_versions(store.versions_before(plugin.live_version().digest()));
+        }
         (self.on_plugin_ready)(&plugin);
-        let registry = InstanceRegistry::new(Arc::new(plugin), Arc::clone(&loader.layer));
+        let room_owners = Arc::clone(&self.resources.room_owners);
+        let layer = Arc::clone(&loader.layer);
+        let registry = InstanceRegistry::new(Arc::new(plugin), layer, room_owners);
         let rollout = Rollout::new(Arc::new(registry), loader, config.clone(), policy, store);
         Ok((ServedPlugin::new(spec, source, rollout), version_record))
     }
@@ -323,6 +331,30 @@ impl TenantBuilder<'_> {
         let store = stores.map(|stores| stores.plugin_store(tenant, name)).transpose()?;
         Ok(store)
     }
+}
+
+/// Checks that each route to a plugin with rooms has the URL parameters that name a room.
+fn check_room_routes(
+    config: &TenantConfig,
+    plugins: &BTreeMap<String, Arc<ServedPlugin>>,
+) -> Result<(), HostError> {
+    for route in &config.routes {
+        let Some(served) = plugins.get(&route.plugin) else { continue };
+        let plugin = served.rollout.plugin();
+        let version = plugin.live_version();
+        let Some(rooms) = version.rooms() else { continue };
+        let missing = rooms.template.parameters().find(|name| !route.pattern.has_capture(name));
+        if let Some(parameter) = missing {
+            return Err(Box::new(RouteWithoutRoom {
+                plugin: plugin.label.to_string(),
+                route: route.pattern.source().to_owned(),
+                template: rooms.template.clone(),
+                parameter: parameter.to_owned(),
+            })
+            .into());
+        }
+    }
+    Ok(())
 }
 
 /// The settings that a plugin is loaded with.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use narrowboat_core::manifest::{self, Isolation, Manifest};
 use narrowboat_core::plugin_file::PluginFile;
+use narrowboat_core::room_template::RoomTemplate;
 use narrowboat_runtime::Build;
 
 /// The settings of a manifest that a version cannot change, so that the plugin has to be loaded again.
@@ -11,6 +12,7 @@ use narrowboat_runtime::Build;
 pub(crate) struct PluginIdentity {
     name: String,
     isolation: Isolation,
+    room_template: Option<RoomTemplate>,
 }
 
 impl PluginIdentity {
@@ -28,6 +30,7 @@ impl PluginIdentity {
 
 impl From<Manifest> for PluginIdentity {
     fn from(manifest: Manifest) -> Self {
-        Self { name: manifest.name, isolation: manifest.isolation }
+        let room_template = manifest.rooms.map(|rooms| rooms.template);
+        Self { name: manifest.name, isolation: manifest.isolation, room_template }
     }
 }

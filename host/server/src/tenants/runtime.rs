@@ -127,6 +127,11 @@ impl TenantRuntime {
         self.plugins.values().for_each(|served| served.stop());
     }
 
+    /// Lets each room of its plugins sleep as soon as it has no visitors.
+    pub(crate) fn close_rooms(&self) {
+        self.plugins.values().for_each(|served| served.instance_registry().close_rooms());
+    }
+
     /// The instances of a plugin, if the plugin is served.
     pub(crate) fn instance_registry(&self, plugin: &str) -> Option<&Arc<InstanceRegistry>> {
         self.plugins.get(plugin).map(|served| served.instance_registry())

@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use narrowboat_sync::{NextDrainer, ReclaimedContent};
@@ -12,12 +11,10 @@ use tracing::Instrument;
 
 use super::instance_slot::InstanceSlot;
 use super::instance_state::{FatalCall, InstanceState, OwnerAction};
-use super::job::Job;
+use super::job::{Job, refuse_calls};
 use super::queued_call::{QueuedCall, ReplyTo};
-use super::shared_instance::SharedInstance;
+use super::room_duty::wait_for_duty;
 use crate::call_outcome::{CallOutcome, CallReply, call_instance, created_consumer};
-use crate::charged_flush::flush_charged;
-use crate::dedicated::DeferredTurns;
 use crate::instance_owner::InstanceOwner;
 use crate::instance_registration::InstanceRegistration;
 use crate::instance_registry::InstanceRegistry;
@@ -25,10 +22,10 @@ use crate::member_turn::MemberTurn;
 use crate::migrating_owner::MigratingOwner;
 use crate::owner_command::{Direction, MigrateCommand, OwnerCommand};
 use crate::postponed_move::PostponedMove;
+use crate::rooms::OpenRoom;
 use crate::skipped_disconnects::log_skipped_disconnects;
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::{Fault, GuestFault};
-use narrowboat_core::flush_after_poll::FlushAfterPoll;
 use narrowboat_runtime::{Call, ConnectionId, Instance, Plugin, PreSnapshots};
 
 /// Times that the owner yields while a session is in the slot, before it takes the call for a long one and sleeps.
@@ -45,40 +42,45 @@ pub(super) struct SharedInstanceTask {
     /// Boxed, since it moves to a guest thread and back. `None` before the first call, after a failure, and while it is
     /// parked or lent.
     pub(super) instance: Option<Box<Instance>>,
-    slot: Arc<InstanceSlot>,
+    pub(super) slot: Arc<InstanceSlot>,
     /// Snapshots that were taken ahead of a migration.
     pub(super) pre_snapshots: PreSnapshots,
     /// The move to another version that the guest has postponed. Meanwhile the task keeps the instance.
     pub(super) postponed_move: Option<Box<PostponedMove>>,
     /// Whether a turn comes before the next job.
     is_turn_next: bool,
-}
-
-/// Returns the shared instance for a new connection, and starts its task if none runs.
-pub(crate) fn acquire_shared_instance(registry: &Arc<InstanceRegistry>) -> SharedInstance {
-    registry.shared.acquire(|queue, instance| {
-        let owner = InstanceOwner::Shared(instance.jobs.downgrade());
-        let task = SharedInstanceTask {
-            registry: Arc::clone(registry),
-            registration: InstanceRegistration::new(registry, owner),
-            instance: None,
-            slot: Arc::clone(&instance.slot),
-            pre_snapshots: PreSnapshots::default(),
-            postponed_move: None,
-            is_turn_next: false,
-        };
-        let plugin = Arc::clone(&registry.plugin);
-        let quota = Arc::clone(&plugin.quota);
-        let running = DeferredTurns::new(plugin, task.run(queue));
-        tokio::spawn(FlushAfterPoll::new(running, move |list| flush_charged(&quota, list)));
-    })
+    /// The room that the instance is for. `None` for the shared instances of a plugin without rooms.
+    pub(super) room: Option<Box<OpenRoom>>,
 }
 
 impl SharedInstanceTask {
+    /// A task that owns an instance with this slot, which is made by the first call.
+    pub(super) fn new(
+        registry: &Arc<InstanceRegistry>,
+        owner: InstanceOwner,
+        slot: Arc<InstanceSlot>,
+        room: Option<Box<OpenRoom>>,
+    ) -> Self {
+        Self {
+            registry: Arc::clone(registry),
+            registration: InstanceRegistration::new(registry, owner),
+            instance: None,
+            slot,
+            pre_snapshots: PreSnapshots::default(),
+            postponed_move: None,
+            is_turn_next: false,
+            room,
+        }
+    }
+
     /// Runs until the instance fails, or until its plugin has been retired and its last connection has ended. The
     /// queue is dropped before the task: a call that the drop fails is repeated in another instance, and not here.
-    async fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         self.run_loop(&mut queue).await;
+        let fault = self.room.as_mut().and_then(|room| room.wake_fault.take());
+        if let Some(fault) = fault {
+            refuse_calls(queue, &fault);
+        }
     }
 
     async fn run_loop(&mut self, queue: &mut mpsc::Receiver<Job>) {
@@ -99,23 +101,53 @@ impl SharedInstanceTask {
             if self.instance.is_none() && !is_wake {
                 return;
             }
+            if self.keep_room().await {
+                return;
+            }
         }
     }
 
     /// Waits for the next job, and takes the instance back for it. Returns `None` if the task has to end. Between any
     /// two jobs the instance is parked, so that sessions which could call it themselves do not queue up behind one that
-    /// could not.
+    /// could not. It is not parked while a move is postponed, since the guest is asked again after each event, nor in a
+    /// room whose effects wait for its state.
     async fn next_job(&mut self, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
-        if self.postponed_move.is_some() {
-            return self.next_job_before_move(queue).await;
+        if self.postponed_move.is_some() || self.holds_effects() {
+            return match self.next_waiting(queue) {
+                Some(job) => Some(job),
+                None => self.wait_for_job(queue).await,
+            };
         }
         self.slot.park(self.instance.take());
         let job = match self.drain_slot(queue).await {
             Some(job) => job,
             // The queue ends with its last sender, so no session needs the instance then.
-            None => queue.recv().await?,
+            None => self.wait_for_job(queue).await?,
         };
         self.reclaim_instance().await.then_some(job)
+    }
+
+    /// Waits for a job. It is [`Job::Wake`] if a room has a duty, or at the end of `move_wait` if a move is postponed.
+    async fn wait_for_job(&mut self, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
+        let Self { room, registry, postponed_move, .. } = self;
+        let due = async {
+            match (postponed_move, room) {
+                (Some(postponed), Some(room)) => tokio::select! {
+                    () = std::future::poll_fn(|cx| postponed.poll_due(cx)) => {}
+                    () = room.presence.wait_for_change() => {}
+                },
+                (Some(postponed), None) => {
+                    std::future::poll_fn(|cx| postponed.poll_due(cx)).await;
+                }
+                (None, Some(room)) => wait_for_duty(room, registry).await,
+                (None, None) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = due => Some(Job::Wake),
+            job = queue.recv() => job,
+        }
     }
 
     /// Makes the calls that wait at the slot while the instance is parked, in pieces. Returns the next job if there is one
@@ -156,25 +188,9 @@ impl SharedInstanceTask {
         }
     }
 
-    /// Waits for the next job while a move is postponed. The instance is not parked, so that each event of it is a job
-    /// after which the guest is asked again. At the end of `move_wait` the job is [`Job::Wake`].
-    async fn next_job_before_move(&mut self, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
-        if let Some(job) = self.next_waiting(queue) {
-            return Some(job);
-        }
-        std::future::poll_fn(|cx| {
-            let due = self.postponed_move.as_mut().map(|postponed| postponed.poll_due(cx));
-            match due {
-                Some(Poll::Ready(())) => Poll::Ready(Some(Job::Wake)),
-                _ => queue.poll_recv(cx),
-            }
-        })
-        .await
-    }
-
     /// Takes the instance back from the slot after the call in it, and does what its state asks of the owner. Returns
     /// false if the instance has failed, and with it its connections. No thread blocks meanwhile.
-    async fn reclaim_instance(&mut self) -> bool {
+    pub(super) async fn reclaim_instance(&mut self) -> bool {
         let ReclaimedContent { content, is_poisoned } = self.wait_for_slot().await;
         let (instance, action) = content.into_parts();
         self.instance = instance;
@@ -225,7 +241,11 @@ impl SharedInstanceTask {
             }
             Job::Turn(turn) => self.run_turn(turn).await,
             Job::Wake => {}
+            Job::Command(OwnerCommand::Migrate(command)) if self.lacks_rollback_state(&command) => {
+                self.restart_for_rollback(command);
+            }
             Job::Command(command) => self.run_command(command).await,
+            Job::EndRoom(request) => self.end_room(request).await,
         }
     }
 
@@ -275,17 +295,27 @@ impl SharedInstanceTask {
         if let Some(id) = call.consumer() {
             self.pre_snapshots.invalidate(id);
         }
-        if self.instance.is_none() {
-            match self.start_instance().await {
-                Ok(instance) => self.instance = Some(instance),
-                Err(fault) => return CallOutcome::failed(fault),
-            }
+        if self.instance.is_none()
+            && let Err(fault) = self.start_instance().await
+        {
+            return CallOutcome::failed(fault);
         }
         let outcome = self.with_instance(move |instance| call_instance(instance, call)).await;
         let Some(mut outcome) = outcome else {
             return CallOutcome::failed(GuestFault::InstanceLost);
         };
-        self.effect_applier().apply(std::mem::take(&mut outcome.effects));
+        let effects = std::mem::take(&mut outcome.effects);
+        if self.holds_effects() {
+            // The state after the events of a call that killed the instance is lost, so they have no effects.
+            if self.instance.as_ref().is_some_and(|instance| instance.is_dead()) {
+                return outcome;
+            }
+            if !self.save_before_effects().await {
+                let problem = "its state could not be saved".to_owned();
+                return CallOutcome::failed(GuestFault::RoomUnavailable(problem));
+            }
+        }
+        self.effect_applier().apply(effects);
         outcome
     }
 
@@ -305,7 +335,14 @@ impl SharedInstanceTask {
         Some(result)
     }
 
-    async fn start_instance(&self) -> Result<Box<Instance>, GuestFault> {
+    async fn start_instance(&mut self) -> Result<(), GuestFault> {
+        if self.room.is_some() {
+            let woken = self.wake_room().await;
+            if let (Some(room), Err(fault)) = (&mut self.room, &woken) {
+                room.wake_fault = Some(fault.clone());
+            }
+            return woken;
+        }
         let version = self.plugin().live_version();
         let pool_slots = version.reserve_pool_slots()?;
         // Loading source takes too long for a thread of the sockets.
@@ -315,12 +352,14 @@ impl SharedInstanceTask {
         } else {
             Instance::new(version, pool_slots)
         };
-        instance.map(Box::new)
+        self.instance = Some(Box::new(instance?));
+        Ok(())
     }
 
     /// Drops the failed instance and ends its connections.
     fn fail_all_connections(&mut self) {
         let Some(instance) = self.instance.take() else { return };
+        self.count_lost_events(&instance);
         let version = instance.version().digest();
         log_skipped_disconnects(&self.plugin().label, Some(version), instance.consumer_ids().len());
         for connection in instance.connections() {
@@ -335,6 +374,9 @@ impl SharedInstanceTask {
 
 impl Drop for SharedInstanceTask {
     fn drop(&mut self) {
+        if let Some(room) = &self.room {
+            self.registry.rooms.remove(&room.name, &room.presence);
+        }
         let parked = self.slot.take_parked();
         self.slot.close();
         if let Some(ReclaimedContent { content, .. }) = parked {

@@ -1,11 +1,15 @@
 //! The jobs of the task that owns a shared instance.
 
+use tokio::sync::mpsc;
+
 use super::queued_call::QueuedCall;
 use crate::member_turn::MemberTurn;
 use crate::owner_command::OwnerCommand;
+use crate::rooms::EndRoom;
+use narrowboat_core::fault::GuestFault;
 
 /// Jobs that wait for the task of one instance. A session whose job finds the queue full waits for room.
-pub(super) const JOB_QUEUE_LIMIT: usize = 256;
+pub(crate) const JOB_QUEUE_LIMIT: usize = 256;
 
 /// A job of the task that owns a shared instance.
 pub(crate) enum Job {
@@ -17,4 +21,17 @@ pub(crate) enum Job {
     Wake,
     /// Runs a command of a rollout.
     Command(OwnerCommand),
+    /// Ends a room, because an operator wants that.
+    EndRoom(EndRoom),
+}
+
+/// Answers the calls that wait for a room which cannot be opened, so that their handshakes do not try again at once.
+pub(super) fn refuse_calls(mut queue: mpsc::Receiver<Job>, fault: &GuestFault) {
+    queue.close();
+    while let Ok(job) = queue.try_recv() {
+        if let Job::Call(queued) = job {
+            // The session may have ended.
+            let _ = queued.reply.send(Err(fault.clone()).into());
+        }
+    }
 }

@@ -16,6 +16,7 @@ use crate::effect_applier::EffectApplier;
 use crate::guarded_receiver::GuardedReceiver;
 use crate::member_turn::MemberTurn;
 use crate::pending_call::PendingCall;
+use crate::rooms::RoomVisit;
 use narrowboat_core::deferred_flush::defer_flushes;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_runtime::Call;
@@ -26,6 +27,8 @@ use narrowboat_runtime::Call;
 pub(crate) struct SharedInstance {
     pub(super) jobs: mpsc::Sender<Job>,
     pub(super) slot: Arc<InstanceSlot>,
+    /// The visitor of a room for whom this handle is, and its clones.
+    _visit: Option<Arc<RoomVisit>>,
 }
 
 /// A call that has been started.
@@ -37,6 +40,30 @@ enum StartedCall {
 }
 
 impl SharedInstance {
+    /// A handle to an instance whose task has the other end of `jobs`.
+    pub(crate) fn new(jobs: mpsc::Sender<Job>) -> Self {
+        Self::with_slot(jobs, Arc::default())
+    }
+
+    pub(super) fn with_slot(jobs: mpsc::Sender<Job>, slot: Arc<InstanceSlot>) -> Self {
+        Self { jobs, slot, _visit: None }
+    }
+
+    /// A handle for a visitor of a room, who leaves the room when the last clone of the handle is dropped.
+    pub(crate) fn for_visitor(&self, visit: RoomVisit) -> Self {
+        Self { _visit: Some(Arc::new(visit)), ..self.clone() }
+    }
+
+    /// Sends a job to the owner. Returns false if the task has ended.
+    pub(crate) async fn send_job(&self, job: Job) -> bool {
+        self.jobs.send(job).await.is_ok()
+    }
+
+    /// Whether the task of the instance has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.jobs.is_closed()
+    }
+
     /// Calls the instance: at once if it is parked and its calls are short, else through the session that is in it or
     /// through its owner.
     pub(crate) fn call(&self, call: Call, applier: &EffectApplier<'_>) -> PendingCall<CallOutcome> {

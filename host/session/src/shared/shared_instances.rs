@@ -33,7 +33,7 @@ impl Entry {
     /// A handle to the instance, if its task still runs.
     fn upgrade(&self) -> Option<SharedInstance> {
         let jobs = self.jobs.upgrade().filter(|jobs| !jobs.is_closed())?;
-        Some(SharedInstance { jobs, slot: Arc::clone(&self.slot) })
+        Some(SharedInstance::with_slot(jobs, Arc::clone(&self.slot)))
     }
 }
 
@@ -67,7 +67,7 @@ impl SharedInstances {
             return instance;
         }
         let (jobs, queue) = mpsc::channel(JOB_QUEUE_LIMIT);
-        let instance = SharedInstance { jobs, slot: Arc::default() };
+        let instance = SharedInstance::new(jobs);
         start_task(queue, &instance);
         table.entries[index] = Some(Entry {
             jobs: instance.jobs.downgrade(),

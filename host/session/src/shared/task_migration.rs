@@ -70,13 +70,21 @@ impl SharedInstanceTask {
                 tracing::warn!(plugin, version, %fault, %error, "cannot roll back the shared instance after a fault");
             }
         }
-        self.registration.notify_self_rollback();
+        // A room goes back alone. Its fault counts in the error budget of the version.
+        if self.room.is_none() {
+            self.registration.notify_self_rollback();
+        }
         result.is_ok()
     }
 
     /// If the instance died of a snapshot: restarts its consumers, if that is the failed-move policy and succeeds, or
     /// ends their connections.
     async fn replace_if_dead(&mut self, error: &MigrationError) {
+        let is_dead = self.instance.as_ref().is_some_and(|instance| instance.is_dead());
+        if is_dead && self.room.is_some() {
+            // The next visitor finds the state that was saved last.
+            return self.drop_instance(&HostFault::StateLost(error.to_string()));
+        }
         let Some(dead) = self.instance.take_if(|instance| instance.is_dead()) else { return };
         let version = dead.version().digest();
         let consumer_count = dead.consumer_ids().len();
@@ -154,6 +162,10 @@ impl MigratingOwner for SharedInstanceTask {
             self.pre_snapshots = saved;
         }
         migration
+    }
+
+    async fn prepare_effects(&mut self) -> bool {
+        !self.holds_effects() || self.save_before_effects().await
     }
 
     /// Drops it on a blocking thread: an instance with many consumers takes long to drop.

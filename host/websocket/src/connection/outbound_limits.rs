@@ -19,6 +19,12 @@ pub struct OutboundLimits {
     pub overflow: OverflowPolicy,
 }
 
+impl OutboundLimits {
+    /// The limits of a connection that accepts no frames.
+    pub const NONE: Self =
+        Self { max_queued_bytes: 0, max_frame: 0, overflow: OverflowPolicy::Refuse };
+}
+
 /// The size of frames that wait for a connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PendingSize {

@@ -54,6 +54,7 @@ fn version_context() -> VersionContext {
         manifest_name: "plugin".to_owned(),
         description: String::new(),
         config_changed: false,
+        rooms: None,
         tenant: Tenant::default_tenant(),
         layer: Arc::new(MemoryLayer::new(LayerLimits::default())),
         services: Arc::new(services),
