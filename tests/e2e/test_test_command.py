@@ -92,6 +92,39 @@ def test_without_a_configuration_every_path_leads_to_the_plugin(narrowboat, proj
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+ROOMS = """
+from channels.generic.websocket import WebsocketConsumer
+
+texts = []
+
+class Room(WebsocketConsumer):
+    def receive(self, text_data=None, bytes_data=None):
+        texts.append(text_data)
+        self.send(text_data=f"{len(texts)} in {self.scope['url_route']['kwargs']['room']}")
+"""
+
+ROOM_TESTS = """
+from narrowboat.testing import Communicator
+
+async def test_rooms():
+    async with Communicator("/rooms/red/") as red, Communicator("/rooms/red/") as other, Communicator("/blue") as blue:
+        for number, client in enumerate([red, other], 1):
+            await client.send_to(text_data="hello")
+            assert await client.receive_from() == f"{number} in red"
+        await blue.send_to(text_data="hello")
+        assert await blue.receive_from() == "1 in blue"
+"""
+
+
+def test_without_a_configuration_the_last_segment_of_a_path_names_the_room(narrowboat, tmp_path):
+    (tmp_path / "consumers.py").write_text(ROOMS)
+    (tmp_path / "test_rooms.py").write_text(ROOM_TESTS)
+    manifest = 'name = "rooms"\nruntime = "python"\nisolation = "room"\nroom = "{room}"\n'
+    (tmp_path / "plugin.toml").write_text(manifest)
+    result = narrowboat("test", tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_a_filter_without_a_match_is_wrong_usage(narrowboat, project):
     done = narrowboat("test", project / "plugins/rooms", "--filter", "blue")
     assert done.returncode == 2

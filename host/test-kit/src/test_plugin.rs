@@ -9,7 +9,7 @@ use narrowboat_config::{
     AllowLists, Config, KeyvalueBackend, LayerBackend, PluginSource, Quota, TenantConfig,
     TenantMatcher,
 };
-use narrowboat_core::manifest;
+use narrowboat_core::manifest::{self, Manifest};
 use narrowboat_core::name::Tenant;
 use narrowboat_core::units::DurationSetting;
 
@@ -104,8 +104,9 @@ impl TestPlugin {
         let key = if is_crate { "crate" } else { "source" };
         let name = absolute.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let quoted = toml_string(&name);
+        let regex = route_of_all_paths(&folder);
         let text = format!(
-            "[plugins.{quoted}]\n{key} = \".\"\ngrants = \"all\"\n[[routes]]\nregex = '^.*$'\nplugin = {quoted}\n"
+            "[plugins.{quoted}]\n{key} = \".\"\ngrants = \"all\"\n[[routes]]\nregex = '{regex}'\nplugin = {quoted}\n"
         );
         let config = Config::parse(&text, &folder.join(CONFIG_FILE))?;
         let Some(tenant) = config.tenants.get(&Tenant::default_tenant()) else {
@@ -129,6 +130,18 @@ impl TestPlugin {
     pub(crate) fn config(&self) -> &Config {
         &self.config
     }
+}
+
+/// A pattern of all paths. For a plugin with rooms the last segments of a path are the parameters that name the room.
+fn route_of_all_paths(folder: &Path) -> String {
+    let manifest = std::fs::read(folder.join(manifest::FILE_NAME)).ok();
+    // A manifest that cannot be read is reported when the plugin is loaded.
+    let manifest = manifest.and_then(|text| Manifest::parse(&text).ok());
+    let Some(rooms) = manifest.and_then(|manifest| manifest.rooms) else {
+        return "^.*$".to_owned();
+    };
+    let segments = rooms.template.parameters().map(|name| format!("/(?P<{name}>[^/]+)"));
+    format!("^.*{}/?$", segments.collect::<String>())
 }
 
 fn toml_string(text: &str) -> String {
