@@ -42,6 +42,12 @@ def asleep(host, room, since=0):
     return host.logged(rf'a room sleeps .*room="{room}"', since)
 
 
+def saved(host):
+    """Waits until the state after all events so far is saved. The interval of saves is at most 200 ms."""
+    host.logged("a room is saved")
+    host.silence(0.5)
+
+
 def rejected(host, path):
     raw = host.tcp()
     raw.request(path, headers=UPGRADE)
@@ -97,7 +103,7 @@ def test_a_host_that_is_killed_loses_what_came_after_the_last_save(rooms):
     host = rooms(room_idle="1h", room_save="200ms")
     visitor = host.visit("red")
     assert [visitor.ask("add") for _ in range(3)] == ["1", "2", "3"]
-    host.logged('a room is saved .*room="red"')
+    saved(host)
     host.stop(signal.SIGKILL)
     assert rooms().visit("red").ask("get") == "3"
 
@@ -113,9 +119,9 @@ def test_a_room_without_events_is_not_saved_again(rooms):
     host = rooms(room_idle="1h", room_save="100ms")
     visitor = host.visit("red")
     assert visitor.ask("add") == "1"
-    host.logged("a room is saved")
-    saved = host.log().count("a room is saved")
-    assert host.silence(0.5).count("a room is saved") == saved
+    saved(host)
+    count = host.log().count("a room is saved")
+    assert host.silence(0.5).count("a room is saved") == count
 
 
 def test_a_room_goes_on_while_it_is_saved(rooms):
@@ -361,7 +367,7 @@ def test_what_rooms_lose_is_counted(operated):
     host = operated(room_save="100ms")
     visitor = host.visit("red")
     assert visitor.ask("add") == "1"
-    host.logged("a room is saved")
+    saved(host)
 
     def value(name):
         text = Admin(host).ask("/metrics").body.decode()
