@@ -117,9 +117,9 @@ fuzz:
 	@$(STEP) "fuzzing the parsers of the websocket crate, $(CASES) cases each" \
 		env PROPTEST_CASES=$(CASES) cargo test --package narrowboat-websocket --test fuzz
 	@$(STEP) "fuzzing the message format of the Redis layers" \
-		env PROPTEST_CASES=$(CASES) cargo test --package narrowboat-channels --lib redis::wire
-	@$(STEP) "fuzzing the decoder of WebSocket frames" \
-		env PROPTEST_CASES=$(CASES) cargo test --package narrowboat-websocket --lib connection::incoming
+		env PROPTEST_CASES=$(CASES) cargo test --package narrowboat-channels --lib redis_common::wire
+	@$(STEP) "fuzzing the codec of WebSocket frames" \
+		env PROPTEST_CASES=$(CASES) cargo test --package narrowboat-websocket --lib codec
 
 lint:
 	@$(STEP) "running clippy (about a minute the first time)" \
