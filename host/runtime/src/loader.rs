@@ -294,7 +294,7 @@ impl Loader {
             manifest_name: manifest.name,
             description: manifest.description,
             config_changed: manifest.config_changed,
-            rooms: manifest.rooms,
+            rooms: manifest.rooms.map(Arc::new),
             capabilities: manifest.capabilities,
             usage: Arc::default(),
             core_instance_count: resources.core_instances,

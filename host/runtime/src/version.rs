@@ -132,7 +132,7 @@ impl Version {
     }
 
     /// The settings of its rooms, if its consumers are in rooms.
-    pub fn rooms(&self) -> Option<&RoomSettings> {
+    pub fn rooms(&self) -> Option<&Arc<RoomSettings>> {
         self.ctx.rooms.as_ref()
     }
 
@@ -241,6 +241,12 @@ impl Version {
     /// Whether a task of another connection may call an instance: calls are short, and none has ever waited.
     pub fn may_be_called_by_others(&self) -> bool {
         !self.needs_guest_thread() && !self.ctx.execution_mode.has_waited()
+    }
+
+    /// Whether instances are started on guest threads now: because calls are there, or because loading source takes too long
+    /// for a thread of the sockets.
+    pub fn starts_on_guest_thread(&self) -> bool {
+        self.needs_guest_thread() || self.is_source()
     }
 
     /// Whether calls run on guest threads now: because they are long, or because the CPU quota is used up, so that they

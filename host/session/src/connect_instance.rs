@@ -71,8 +71,7 @@ fn connect_dedicated(
         Ok(pool_slots) => pool_slots,
         Err(fault) => return PendingCall::Ready(CallOutcome::failed(fault)),
     };
-    // Loading source takes too long for a thread of the sockets.
-    let needs_guest_thread = needs_guest_thread || version.is_source();
+    let needs_guest_thread = version.starts_on_guest_thread();
     let work = move || match Instance::new(version, pool_slots) {
         Ok(instance) => call_dedicated(Box::new(instance), call),
         Err(fault) => (CallOutcome::failed(fault), None),

@@ -171,7 +171,7 @@ impl InstanceBinding {
         let Self::Dedicated(plugin, slot) = self else { return PendingCall::Ready(lost()) };
         let Some(instance) = slot.take() else { return PendingCall::Ready(lost()) };
         let needs_guest_thread = instance.version().needs_guest_thread()
-            || other.is_some_and(|version| version.needs_guest_thread() || version.is_source());
+            || other.is_some_and(|version| version.starts_on_guest_thread());
         if needs_guest_thread {
             let plugin = Arc::clone(plugin);
             return PendingCall::Running(Box::pin(async move {

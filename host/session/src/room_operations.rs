@@ -1,4 +1,4 @@
-//! What operators ask of the rooms of a plugin.
+//! The operations of operators on the rooms of a plugin.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ impl InstanceRegistry {
         self.rooms.len()
     }
 
-    /// What has happened to the rooms since the host started.
+    /// The counters of the rooms since the host started.
     pub fn room_counters(&self) -> &RoomCounters {
         &self.rooms.counters
     }

@@ -25,7 +25,7 @@ pub(crate) struct VersionContext {
     /// Whether consumers want to be told that the configuration of the plugin has changed.
     pub(crate) config_changed: bool,
     /// The settings of its rooms, if its consumers are in rooms.
-    pub(crate) rooms: Option<RoomSettings>,
+    pub(crate) rooms: Option<Arc<RoomSettings>>,
     pub(crate) tenant: Tenant,
     pub(crate) layer: Arc<dyn ChannelLayer>,
     /// The services beyond the host that the guests can reach.

@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use super::room_store::RoomStoreError;
 
-/// What an operator wants of a room.
+/// The way in which an operator ends a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RoomEnd {
     /// Close its connections, save it, and let it sleep.

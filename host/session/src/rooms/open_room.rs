@@ -250,20 +250,14 @@ impl OpenRoom {
     }
 
     /// Records that `record` is in the store, or that the room has no state.
-    pub(crate) fn set_saved(
-        &mut self,
-        record: Option<RoomRecord>,
-        mark: InstanceMark,
-        settings: &RoomSettings,
-    ) {
+    pub(crate) fn set_saved(&mut self, record: Option<RoomRecord>, mark: InstanceMark) {
         self.set_record(record);
         self.is_stored = true;
         self.saved_mark = Some(mark);
         self.failed_saves = 0;
-        self.set_next_save(settings);
     }
 
-    /// Sets the time of the next save, after one that took place or was not needed.
+    /// Sets the time of the next save. Call it before each attempt, whether or not there is something to save.
     pub(crate) fn set_next_save(&mut self, settings: &RoomSettings) {
         if let RoomSave::Interval(interval) = settings.save {
             self.save_at = Some(Instant::now() + interval);

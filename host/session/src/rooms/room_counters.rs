@@ -1,8 +1,8 @@
-//! What has happened to the rooms of a plugin.
+//! The counters of the rooms of a plugin.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What has happened to the rooms of a plugin since the host started.
+/// The counters of the rooms of a plugin since the host started.
 #[derive(Debug, Default)]
 pub struct RoomCounters {
     wakes: AtomicU64,

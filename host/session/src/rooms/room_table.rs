@@ -82,7 +82,7 @@ impl RoomTable {
         self.lock().len()
     }
 
-    /// The instance of a room that is awake. The handle is no visit.
+    /// The instance of a room that is awake. The handle does not count as a visit.
     pub(crate) fn find(&self, name: &RoomName) -> Option<SharedInstance> {
         self.lock().get(name).map(|entry| entry.instance.clone())
     }

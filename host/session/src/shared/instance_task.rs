@@ -345,8 +345,7 @@ impl SharedInstanceTask {
         }
         let version = self.plugin().live_version();
         let pool_slots = version.reserve_pool_slots()?;
-        // Loading source takes too long for a thread of the sockets.
-        let instance = if version.needs_guest_thread() || version.is_source() {
+        let instance = if version.starts_on_guest_thread() {
             let work = move || Instance::new(version, pool_slots);
             self.plugin().executor.run(work).await.ok_or(GuestFault::InstanceLost)?
         } else {

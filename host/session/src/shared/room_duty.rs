@@ -1,4 +1,6 @@
-//! What a room needs next, by the settings of its plugin.
+//! The wait for the next duty of a room, by the settings of its plugin.
+
+use std::sync::Arc;
 
 use crate::instance_registry::InstanceRegistry;
 use crate::rooms::OpenRoom;
@@ -13,6 +15,6 @@ pub(super) async fn wait_for_duty(room: &mut OpenRoom, registry: &InstanceRegist
 }
 
 /// The settings of the rooms, as the live version has them.
-pub(super) fn room_settings(registry: &InstanceRegistry) -> Option<RoomSettings> {
+pub(super) fn room_settings(registry: &InstanceRegistry) -> Option<Arc<RoomSettings>> {
     registry.plugin.live_version().rooms().cloned()
 }

@@ -55,7 +55,7 @@ impl SharedInstanceTask {
         let outcome = match made {
             Ok((record, mark)) => {
                 let written = self.write_record(record.as_ref()).await;
-                self.finish_save(written, record, mark, &settings)
+                self.finish_save(written, record, mark)
             }
             Err(outcome) => outcome,
         };
@@ -238,7 +238,7 @@ impl SharedInstanceTask {
         if is_parked && !self.reclaim_instance().await {
             return RoomSaveOutcome::Ended;
         }
-        let outcome = self.finish_save(written, record, mark, settings);
+        let outcome = self.finish_save(written, record, mark);
         // Events may have come meanwhile.
         let has_changed = outcome == RoomSaveOutcome::Saved && self.room_mark() != Some(mark);
         if has_changed { RoomSaveOutcome::Changed } else { outcome }
@@ -278,7 +278,6 @@ impl SharedInstanceTask {
         written: Result<(), RoomStoreError>,
         record: Option<RoomRecord>,
         mark: InstanceMark,
-        settings: &RoomSettings,
     ) -> RoomSaveOutcome {
         if let Err(error) = written {
             self.log_failed_save(&error.to_string());
@@ -288,7 +287,7 @@ impl SharedInstanceTask {
         let Some(room) = &mut self.room else { return RoomSaveOutcome::Ended };
         let room_name = room.name.as_str();
         tracing::debug!(plugin = &*plugin, room = room_name, "a room is saved");
-        room.set_saved(record, mark, settings);
+        room.set_saved(record, mark);
         self.registry.rooms.counters.record_save();
         RoomSaveOutcome::Saved
     }

@@ -68,8 +68,7 @@ impl SharedInstanceTask {
     ) -> Result<StartedRoom, RoomStartError> {
         let saved = record.map(|record| record.current.clone());
         let lost = record.map(|record| self.lost_visitors(record)).unwrap_or_default();
-        // Loading source takes too long for a thread of the sockets.
-        let runs_elsewhere = version.needs_guest_thread() || version.is_source();
+        let runs_elsewhere = version.starts_on_guest_thread();
         let work = move || start_room(&version, saved, &lost);
         match runs_elsewhere {
             true => {
