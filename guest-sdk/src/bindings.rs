@@ -14,7 +14,7 @@
     reason = "generated code"
 )]
 
-include!("bindings/batching_consumer.rs");
+include!("bindings/full_consumer.rs");
 
 /// The bindings of workers. They use the imports of the consumers' bindings.
 pub mod worker_world {

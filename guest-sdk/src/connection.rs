@@ -30,6 +30,10 @@ impl Connection {
         Self(Rc::new(Inner { handle, channel_name: OnceCell::new() }))
     }
 
+    pub(crate) fn handle(&self) -> &connections::Connection {
+        &self.0.handle
+    }
+
     /// Finds a live connection of the same instance by its channel name.
     pub fn find(channel_name: &str) -> Option<Self> {
         connections::find(channel_name).map(Self::new)

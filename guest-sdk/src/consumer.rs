@@ -112,8 +112,17 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
         let _ = (connection, close);
     }
 
-    /// Runs after [`Consumer::restore`], when the consumer has moved to this version. Use it to store the connection in
-    /// the module's memory again.
+    /// Handles the alarm of the room, which [`room::set_alarm`](crate::room::set_alarm) has set. The default is an error.
+    ///
+    /// # Errors
+    /// After an [`Error`] or a panic the host calls it again later.
+    fn alarm() -> Result<(), Error> {
+        Err(Error::msg("the room has an alarm, and the consumer has no `alarm`"))
+    }
+
+    /// Runs after [`Consumer::restore`], when the consumer has moved to this version or its instance was made again;
+    /// [`room::restore_reason`](crate::room::restore_reason) says why. Use it to store the connection in the module's memory
+    /// again.
     fn after_restore(&mut self, connection: &Connection) {
         let _ = connection;
     }

@@ -105,6 +105,11 @@ pub(crate) fn load_module<C: Consumer>(saved: types::Saved) -> Result<(), String
     C::load_module(saved.into()).map_err(error_text)
 }
 
+/// Handles the alarm of the room.
+pub(crate) fn handle_alarm<C: Consumer>() -> Result<(), String> {
+    C::alarm().map_err(error_text)
+}
+
 pub(crate) fn error_text(error: Error) -> String {
     error.to_string()
 }

@@ -18,6 +18,7 @@ mod exports {
     use crate::{
         bindings::{
             exports::narrowboat::consumer::{
+                alarms,
                 batches::{self, ConsumerBorrow, Event},
                 websocket::{self, Guest, GuestConsumer},
             },
@@ -25,7 +26,7 @@ mod exports {
         },
         connection::Connection,
         consumer::Consumer,
-        consumer_adapter::{ConsumerAdapter, load_module, save_module},
+        consumer_adapter::{ConsumerAdapter, handle_alarm, load_module, save_module},
         panic,
     };
 
@@ -41,6 +42,13 @@ mod exports {
         fn load_module(saved: types::Saved) -> Result<(), String> {
             panic::install_hook();
             load_module::<C>(saved)
+        }
+    }
+
+    impl<C: Consumer> alarms::Guest for ConsumerComponent<C> {
+        fn alarm() -> Result<(), String> {
+            panic::install_hook();
+            handle_alarm::<C>()
         }
     }
 

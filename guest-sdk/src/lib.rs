@@ -88,7 +88,7 @@
 //! | `StopConsumer`, an exception | an [`Error`] closes the connection: with 1011, or with 1007 or a code that the plugin chooses if the client is to blame |
 //! | `ChannelFull`, `InvalidChannelLayerError` | [`ChannelLayerError`] |
 //! | a worker under `runworker`, `ChannelNameRouter` | [`Worker`], bound to channels by `[[workers]]` |
-//! | a list at module level | the same, in a `thread_local!`, with `isolation = "shared"`; see [`send_many`] |
+//! | a list at module level | the same, in a `thread_local!`, with `isolation = "shared"` or `isolation = "room"`; see [`everyone`] |
 //! | `channels.testing`, `WebsocketCommunicator` | [`testing`], [`testing::Communicator`] |
 //! | restarting the server for new code | [`Consumer::snapshot`], [`Consumer::restore`], [`Consumer::after_restore`] |
 
@@ -113,6 +113,7 @@ mod consumer;
 mod consumer_adapter;
 mod consumer_component;
 mod error;
+mod everyone;
 mod frame;
 mod handshake;
 pub mod http;
@@ -124,6 +125,7 @@ mod message;
 mod panic;
 pub mod prelude;
 pub mod random;
+pub mod room;
 mod scope;
 mod snapshot;
 #[cfg(not(target_family = "wasm"))]
@@ -138,6 +140,7 @@ pub use close_frame::CloseFrame;
 pub use connection::{Connection, SendError, send_many};
 pub use consumer::Consumer;
 pub use error::Error;
+pub use everyone::{Everyone, everyone};
 pub use frame::Frame;
 pub use handshake::{Accept, Acceptance, Deny, accept, decide_later, deny};
 pub use message::NoMessage;
@@ -157,7 +160,7 @@ macro_rules! export {
             type Component = $crate::__Component<$consumer>;
             // The linkers of native libraries do not accept the names of these exports.
             #[cfg(target_family = "wasm")]
-            $crate::__bindings::export_websocket_consumer!(
+            $crate::__bindings::export_full_consumer!(
                 Component with_types_in $crate::__bindings
             );
             #[cfg(not(target_family = "wasm"))]

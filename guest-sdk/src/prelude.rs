@@ -3,7 +3,7 @@
 pub use crate::{
     Accept, Acceptance, ChannelLayer, ChannelLayerError, ClientError, ClientErrorExt, CloseFrame,
     Connection, Consumer, Deny, Error, Frame, NoMessage, Scope, SendError, Snapshot, TimerId,
-    Worker, accept, critical, debug, decide_later, deny, error, info, parse_client_json, send_many,
-    trace, warn,
+    Worker, accept, critical, debug, decide_later, deny, error, everyone, info, parse_client_json,
+    send_many, trace, warn,
 };
 pub use serde::{Deserialize, Serialize};

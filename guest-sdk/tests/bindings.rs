@@ -65,8 +65,8 @@ fn check_file(name: &str, world: &str, options: Opts) {
 
 #[test]
 fn the_bindings_of_consumers_match_the_contract() {
-    let options = export_options("export_websocket_consumer", "narrowboat_guest::__bindings");
-    check("batching-consumer", Opts { generate_all: true, ..options });
+    let options = export_options("export_full_consumer", "narrowboat_guest::__bindings");
+    check("full-consumer", Opts { generate_all: true, ..options });
 }
 
 #[test]

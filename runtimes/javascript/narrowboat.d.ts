@@ -83,6 +83,38 @@ declare module "narrowboat" {
   /** Sends one frame to consumers of this instance. Returns how many took it. */
   export function broadcast(consumers: Iterable<Consumer>, data: Sendable): number;
 
+  /** The consumers of this instance whose connections are accepted. */
+  export interface Everyone extends Iterable<Consumer> {
+    readonly size: number;
+    /** Returns all but these consumers. */
+    without(...consumers: Consumer[]): Everyone;
+    /** Sends a frame to each of them. Returns how many took it. */
+    send(data: Sendable): number;
+  }
+
+  /** Returns the consumers of this instance: in a room its visitors, with `isolation = "shared"` those of all connections. */
+  export function everyone(): Everyone;
+
+  /** The room of this instance, in a plugin with `isolation = "room"`. */
+  export const room: {
+    /** The name; null without `isolation = "room"`. */
+    readonly name: string | null;
+    /** The time of the alarm. It is null while `alarm` runs, unless that has set one. */
+    readonly alarm: Date | null;
+    /**
+     * Sets the alarm, in place of an earlier one: in milliseconds from now, or at a time. It outlives the instance and the
+     * host. When it is due, the host wakes the room and calls the static method `alarm` of the consumer, until that succeeds.
+     */
+    setAlarm(when: number | Date): void;
+    cancelAlarm(): void;
+  };
+
+  /** Why the host restores state. After a failure, events since the last checkpoint are lost. */
+  export type RestoreReason = "version" | "wake" | "failure" | "hibernation";
+
+  /** Returns why the host restores state, in `migrate` and `restored` before they wait. Undefined elsewhere. */
+  export function restoreReason(): RestoreReason | undefined;
+
   /** The handler of one connection. A plugin exports a class that extends it. Its fields move to the next version. */
   export abstract class Consumer {
     /** The name of the connection's own channel. */
@@ -105,6 +137,9 @@ declare module "narrowboat" {
     migrate?(old: Record<string, unknown>): Record<string, unknown> | void;
     /** Runs after the consumer has moved to this version. Timers do not move: start them again here. */
     restored?(): void | Promise<void>;
+
+    /** Handles the alarm of the room. It cannot wait. If it throws, the host calls it again later. */
+    static alarm?(): void | Promise<void>;
 
     /** Accepts the handshake before `connect` ends, for example to send a frame. */
     accept(options?: Acceptance): void;

@@ -85,6 +85,86 @@ def rooms(request, serving_source, tmp_path):
         yield start
 
 
+ALARMS = {
+    "python": (
+        """
+import time
+from channels.generic.websocket import WebsocketConsumer
+from narrowboat import everyone, restore_reason, room
+
+alarms = []
+
+class Room(WebsocketConsumer):
+    def receive(self, text_data=None, bytes_data=None):
+        if text_data == "count":
+            self.send(f"{len(everyone())} here, {len(alarms)} alarms, {alarms}")
+        elif text_data == "say":
+            self.send(str(everyone().without(self).send("said")))
+        else:
+            room.set_alarm(float(text_data))
+            self.send(str(room.get_alarm() is not None).lower())
+
+    @classmethod
+    def alarm(cls):
+        alarms.append(room.name())
+        everyone().send(f"alarm {len(alarms)}")
+"""
+    ),
+    "javascript": (
+        """
+import { Consumer, everyone, room } from "narrowboat";
+
+const alarms = [];
+
+export default class Room extends Consumer {
+  receive(text) {
+    if (text === "count") {
+      this.send(`${everyone().size} here, ${alarms.length} alarms, ['${alarms.join("', '")}']`);
+    } else if (text === "say") {
+      this.send(String(everyone().without(this).send("said")));
+    } else {
+      room.setAlarm(1000 * Number(text));
+      this.send(String(room.alarm instanceof Date));
+    }
+  }
+
+  static alarm() {
+    alarms.push(room.name);
+    everyone().send(`alarm ${alarms.length}`);
+  }
+}
+"""
+    ),
+}
+
+
+@pytest.fixture(params=ALARMS)
+def alarmed(request, serving_source, tmp_path):
+    kind, _ = KINDS[request.param]
+    top = {"keyvalue": {"path": str(tmp_path / "keyvalue")}}
+    settings = {"manifest": ROOMS, "routes": ROUTES, "top": top, "log": "debug"}
+    with serving_source(kind, ALARMS[request.param], isolation="room", **settings) as serving:
+        yield RoomPlugin(serving)
+
+
+def test_an_alarm_wakes_a_room_in_each_language(alarmed):
+    visitor = alarmed.visit("red")
+    assert visitor.ask("1") == "true"
+    alarmed.leave(visitor, "red")
+    alarmed.host.logged('a room sleeps .*room="red"', len(alarmed.host.log()))
+    visitor = alarmed.visit("red")
+    assert visitor.ask("count") == "1 here, 1 alarms, ['red']"
+    assert visitor.ask("0.01") == "true"
+    assert visitor.recv() == "alarm 2"
+
+
+def test_everyone_is_in_the_room_in_each_language(alarmed):
+    red, other, blue = alarmed.visit("red"), alarmed.visit("red"), alarmed.visit("blue")
+    assert blue.ask("say") == "0"
+    assert red.ask("say") == "1"
+    assert other.recv() == "said"
+
+
 def test_variables_of_modules_are_the_state_of_a_room(rooms):
     served = rooms()
     red, other, blue = served.visit("red"), served.visit("red"), served.visit("blue")

@@ -47,6 +47,15 @@ impl HostBuilder {
         self
     }
 
+    /// Lets the visitors of each room share one instance, as `isolation = "room"` in the manifest does. `template` is the
+    /// manifest's `room`, such as `{room}`: it makes the name of the room of the URL parameters. In `cargo test` a room does not
+    /// sleep.
+    #[must_use]
+    pub fn room(mut self, template: &str) -> Self {
+        self.code.share_rooms(template);
+        self
+    }
+
     /// Sets a key of the plugin's configuration. Under `narrowboat test`, the keys of `narrowboat.toml` that the test does
     /// not set have their values.
     #[must_use]

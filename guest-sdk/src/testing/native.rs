@@ -16,6 +16,7 @@ mod migration;
 mod native_connection;
 mod native_host;
 mod native_layer;
+mod native_room;
 mod operations;
 mod panic_location;
 mod plugin_code;

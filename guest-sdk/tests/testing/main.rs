@@ -11,6 +11,7 @@ mod instances;
 mod keyvalue;
 mod outside;
 mod remote;
+mod rooms;
 mod swaps;
 mod timers;
 mod workers;

@@ -48,10 +48,11 @@ fn list_awake(
             table::format_bytes(room.memory_bytes),
             table::format_bytes(room.state_bytes),
             format_duration(room.age_seconds),
+            room.alarm.clone().unwrap_or_else(|| "-".to_owned()),
         ]
     });
     let rows: Vec<_> = rows.collect();
-    table::print(["ROOM", "PLUGIN", "VISITORS", "MEMORY", "STATE", "AGE"], &rows)?;
+    table::print(["ROOM", "PLUGIN", "VISITORS", "MEMORY", "STATE", "AGE", "ALARM"], &rows)?;
     match response.total.saturating_sub(rows.len() as u64) {
         0 => Ok(()),
         more => print_line(format_args!("and {more} more; --limit shows them")),
@@ -73,19 +74,21 @@ fn list_sleeping(
         return print_json(&page);
     }
     let rows: Vec<_> = page.rooms.iter().map(sleeping_row).collect();
-    table::print(["ROOM", "STATE", "SAVED", "VERSION"], &rows)?;
+    table::print(["ROOM", "STATE", "SAVED", "VERSION", "ALARM"], &rows)?;
     match &page.cursor {
         None => Ok(()),
         Some(cursor) => print_line(format_args!("there are more; go on with --cursor={cursor:?}")),
     }
 }
 
-fn sleeping_row(room: &SleepingRoomInfo) -> [String; 4] {
+fn sleeping_row(room: &SleepingRoomInfo) -> [String; 5] {
     let unreadable = || "unreadable".to_owned();
+    let none = || "-".to_owned();
     [
         room.room.clone(),
         room.state_bytes.map_or_else(unreadable, table::format_bytes),
-        room.saved_at.clone().unwrap_or_else(|| "-".to_owned()),
-        room.version.as_deref().map_or_else(|| "-".to_owned(), short_version),
+        room.saved_at.clone().unwrap_or_else(none),
+        room.version.as_deref().map_or_else(none, short_version),
+        room.alarm.clone().unwrap_or_else(none),
     ]
 }

@@ -1,6 +1,8 @@
 //! `[keyvalue]`: where plugins store keys and values.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use toml::{Spanned, Value};
@@ -9,10 +11,16 @@ use super::error::{ConfigError, Locator};
 use super::layer_backend::{RedisHost, RedisServer};
 use super::redis_hosts;
 use super::redis_prefix::check_prefix;
-use narrowboat_core::units::ByteSize;
+use narrowboat_core::units::{ByteSize, DurationSetting};
 
 /// The default beginning of every Redis key.
 const DEFAULT_PREFIX: &str = "keyvalue";
+
+/// The default of `room_lease`.
+const DEFAULT_ROOM_LEASE: Duration = Duration::from_secs(10);
+
+/// The values that `room_lease` may have.
+const ROOM_LEASES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
 
 /// The largest value of `max_value`: a host call copies no more bytes out of a guest.
 const MAX_VALUE_CEILING: ByteSize = ByteSize::mib(4);
@@ -52,6 +60,8 @@ pub enum KeyvalueBackend {
         host: Box<RedisHost>,
         /// The beginning of every key.
         prefix: String,
+        /// How long a host owns a room after it has last renewed its lease.
+        room_lease: Duration,
     },
 }
 
@@ -71,6 +81,7 @@ pub(super) struct RawKeyvalue {
     path: Option<Spanned<PathBuf>>,
     hosts: Option<Spanned<Value>>,
     prefix: Option<Spanned<String>>,
+    room_lease: Option<Spanned<DurationSetting>>,
     quota: Spanned<ByteSize>,
     max_value: Spanned<ByteSize>,
     max_key: Spanned<ByteSize>,
@@ -83,6 +94,7 @@ impl Default for RawKeyvalue {
             path: None,
             hosts: None,
             prefix: None,
+            room_lease: None,
             quota: Spanned::new(0..0, ByteSize::mib(16)),
             max_value: Spanned::new(0..0, ByteSize::mib(1)),
             max_key: Spanned::new(0..0, ByteSize::kib(1)),
@@ -140,7 +152,8 @@ impl RawKeyvalue {
                     Some(prefix) => check_prefix(prefix, "keyvalue.prefix", location)?,
                 };
                 let host = Box::new(self.check_host(folder, location)?);
-                Ok(KeyvalueBackend::Redis { host, prefix })
+                let room_lease = self.check_room_lease(location)?;
+                Ok(KeyvalueBackend::Redis { host, prefix, room_lease })
             }
         }
     }
@@ -154,6 +167,12 @@ impl RawKeyvalue {
         let spans = [
             ("hosts", "redis", RawKeyvalueBackend::Redis, self.hosts.as_ref().map(Spanned::span)),
             ("prefix", "redis", RawKeyvalueBackend::Redis, self.prefix.as_ref().map(Spanned::span)),
+            (
+                "room_lease",
+                "redis",
+                RawKeyvalueBackend::Redis,
+                self.room_lease.as_ref().map(Spanned::span),
+            ),
             ("path", "file", RawKeyvalueBackend::File, self.path.as_ref().map(Spanned::span)),
         ];
         for (key, name, owner, span) in spans {
@@ -164,6 +183,16 @@ impl RawKeyvalue {
             }
         }
         Ok(())
+    }
+
+    fn check_room_lease(&self, location: &Locator<'_>) -> Result<Duration, ConfigError> {
+        let Some(lease) = &self.room_lease else { return Ok(DEFAULT_ROOM_LEASE) };
+        let duration = lease.get_ref().duration();
+        if ROOM_LEASES.contains(&duration) {
+            return Ok(duration);
+        }
+        let problem = "must be from 1s to 10m";
+        Err(location.invalid(lease.span(), "keyvalue.room_lease", problem))
     }
 
     fn check_path(

@@ -102,7 +102,7 @@ fn tables_that_share_a_section_of_the_reference_have_the_same_keys() {
 
 /// The keys that need a Redis backend.
 fn needs_redis(table: &str, key: &str) -> bool {
-    let redis_keys = ["hosts", "prefix", "serializer", "random_prefix_length"];
+    let redis_keys = ["hosts", "prefix", "serializer", "random_prefix_length", "room_lease"];
     matches!(table, "layer" | "keyvalue")
         && (redis_keys.contains(&key) || key == "symmetric_encryption_keys")
 }

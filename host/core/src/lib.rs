@@ -1,7 +1,9 @@
 //! Types and rules that every crate of the host shares: names, messages, frames, capabilities, manifests and small
 //! tools. This crate opens no sockets and runs no guests, so it does not depend on tokio, hyper or wasmtime.
 
+pub mod alarm_time;
 pub mod atomic_file;
+pub mod boot_clock;
 pub mod capabilities;
 pub mod close_frame;
 pub mod component;

@@ -68,6 +68,9 @@ pub enum KeyvalueError {
     /// whether this write is on the disk.
     #[error("key-value store unavailable: read-only until the host starts again: {0}")]
     ReadOnly(String),
+    /// Another host owns the room, or the store has lost the lease.
+    #[error("this host no longer owns the room")]
+    LeaseLost,
     /// The store does not respond.
     #[error("key-value store unavailable: {0}")]
     Unavailable(String),

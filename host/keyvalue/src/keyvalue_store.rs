@@ -21,12 +21,12 @@ use crate::{Bucket, KeyTtl, KeyvalueError, Page, StoreCondition, StoreOpenError}
 /// the host ([`Bucket::system`]) count in no quota either.
 #[derive(Debug)]
 pub struct KeyvalueStore {
-    backend: StoreBackend,
-    limits: StoreLimits,
+    pub(crate) backend: StoreBackend,
+    pub(crate) limits: StoreLimits,
 }
 
 #[derive(Debug)]
-enum StoreBackend {
+pub(crate) enum StoreBackend {
     Memory(MemoryStore),
     File(FileStore),
     Redis(Box<RedisStore>),
@@ -53,8 +53,8 @@ impl KeyvalueStore {
         let backend = match &config.backend {
             KeyvalueBackend::Memory => StoreBackend::Memory(MemoryStore::default()),
             KeyvalueBackend::File { folder } => StoreBackend::File(FileStore::open(folder)?),
-            KeyvalueBackend::Redis { host, prefix } => {
-                let store = RedisStore::new(RedisHost::clone(host), prefix.clone());
+            KeyvalueBackend::Redis { host, prefix, room_lease } => {
+                let store = RedisStore::new(RedisHost::clone(host), prefix.clone(), *room_lease);
                 StoreBackend::Redis(Box::new(store))
             }
         };
@@ -326,7 +326,7 @@ impl KeyvalueStore {
 }
 
 /// Counts a result that exceeds the quota, and returns it.
-fn record_quota_hit<T>(
+pub(crate) fn record_quota_hit<T>(
     result: Result<T, KeyvalueError>,
     quota_chain: &QuotaChain,
 ) -> Result<T, KeyvalueError> {

@@ -14,6 +14,7 @@ mod memory_store;
 mod operation_target;
 mod page;
 mod redis;
+mod rooms;
 mod store_condition;
 mod store_limits;
 mod store_open_error;
@@ -26,5 +27,9 @@ pub use key_ttl::KeyTtl;
 pub use keyvalue_store::KeyvalueStore;
 pub use operation_target::{OperationSubject, OperationTarget};
 pub use page::Page;
+pub use rooms::{
+    AlarmChange, AlarmPage, RecordChange, RoomChange, RoomKey, RoomLease, RoomOpening, StoredAlarm,
+    StoredRoom,
+};
 pub use store_condition::StoreCondition;
 pub use store_open_error::StoreOpenError;

@@ -4,7 +4,9 @@ mod key_names;
 mod operation;
 mod operation_health;
 mod redis_request;
+mod redis_rooms;
 mod redis_store;
+mod room_scripts;
 mod scripts;
 mod shared_connection;
 

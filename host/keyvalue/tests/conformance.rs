@@ -179,7 +179,11 @@ impl Backend for Redis {
             endpoint: Endpoint::Tcp("127.0.0.1".to_owned(), self.0.port),
             access: RedisAccess::default(),
         });
-        KeyvalueBackend::Redis { host: Box::new(host), prefix: "keyvalue".to_owned() }
+        KeyvalueBackend::Redis {
+            host: Box::new(host),
+            prefix: "keyvalue".to_owned(),
+            room_lease: Duration::from_secs(10),
+        }
     }
 }
 

@@ -27,6 +27,16 @@ pub mod batching_world {
     });
 }
 
+/// The bindings of guests whose rooms have alarms, beyond those of all consumers.
+pub mod alarm_world {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "alarm-handler",
+        imports: { default: trappable },
+        ownership: Borrowing { duplicate_if_necessary: true },
+    });
+}
+
 /// The bindings of workers. Their world has the same imports as the world of consumers.
 pub mod worker_world {
     wasmtime::component::bindgen!({

@@ -4,7 +4,9 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::store::RoomLink;
 use narrowboat_channels::QueueLoad;
+use narrowboat_core::alarm_time::AlarmTime;
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::Fault;
 use narrowboat_core::frame::Frame;
@@ -36,6 +38,8 @@ pub enum Effect {
     SetTimer(Arc<ConnectionHandle>, TimerId, Duration),
     /// The end of a timer before it expires.
     ClearTimer(Arc<ConnectionHandle>, TimerId),
+    /// A new time for the alarm of the room, or none.
+    SetAlarm(Arc<RoomLink>, Option<AlarmTime>),
     /// A message for one channel.
     LayerSend(ChannelName, Message),
     /// Adds a channel to a group.

@@ -8,6 +8,7 @@ mod config;
 mod connections;
 pub(crate) mod http;
 mod http_error_code;
+mod instance;
 pub(crate) mod io;
 pub(crate) mod keyvalue;
 mod logging;

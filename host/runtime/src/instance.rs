@@ -2,8 +2,10 @@
 
 mod consumer_instance;
 mod event_batch;
+mod event_counts;
 mod guest_store;
 mod instance_mark;
+mod room_alarm;
 mod room_state;
 mod save_restore;
 mod snapshot;

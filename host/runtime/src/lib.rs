@@ -51,5 +51,5 @@ pub use runtime_image::RuntimeImage;
 pub use scheduling::{GuestExecutor, GuestThreadPool, run_on_dedicated_thread};
 pub use source_tests::{CollectError, SourceTests, TestCase, TestFailure, TestOutcome};
 pub use stats::{ClientCount, EventCounts, FaultKind, VersionStats};
-pub use store::TestHostCall;
+pub use store::{RestoreReason, RoomLink, TestHostCall};
 pub use version::{Version, VersionUsage};

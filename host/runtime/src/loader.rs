@@ -299,6 +299,7 @@ impl Loader {
             usage: Arc::default(),
             core_instance_count: resources.core_instances,
             pool_slots: OnceLock::new(),
+            handles_alarms: OnceLock::new(),
             log_limiter: LogLimiter::new(limits.log_lines_per_second),
             panic_limiter: LogLimiter::new(PANIC_LINES_PER_SECOND),
             quota: Arc::clone(&self.quota),

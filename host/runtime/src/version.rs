@@ -6,6 +6,7 @@ use wasmtime::Store;
 use wasmtime::component::Instance as Exports;
 
 use crate::bindings::WebsocketConsumerIndices;
+use crate::bindings::alarm_world::exports::narrowboat::consumer::alarms::GuestIndices as AlarmIndices;
 use crate::bindings::batching_world::exports::narrowboat::consumer::batches::GuestIndices as BatchIndices;
 use crate::bindings::worker_world::WorkerConsumerIndices;
 use crate::build::Build;
@@ -20,6 +21,7 @@ use narrowboat_core::fault::{GuestFault, sanitize_log_line};
 use narrowboat_core::manifest::RoomSettings;
 use narrowboat_core::sha256_digest::Sha256Digest;
 use narrowboat_quota::{QuotaResource, Reservation};
+use narrowboat_schedule::WallClock;
 
 /// One compiled build of a plugin.
 pub struct Version {
@@ -77,6 +79,7 @@ impl Version {
         ctx: Arc<VersionContext>,
     ) -> Self {
         let _ = ctx.pool_slots.set(component.pool_slots);
+        let _ = ctx.handles_alarms.set(component.alarm_indices.is_some());
         Self {
             digest: build.digest(),
             engine: engine.clone(),
@@ -136,6 +139,11 @@ impl Version {
         self.ctx.rooms.as_ref()
     }
 
+    /// The wall clock of the host.
+    pub fn clock(&self) -> &WallClock {
+        &self.ctx.services.clock
+    }
+
     /// Reserves the pool slots of one more instance.
     ///
     /// # Errors
@@ -167,6 +175,11 @@ impl Version {
     /// The export of a consumer for several events in one call, if it has it.
     pub(crate) fn batch_indices(&self) -> Option<&BatchIndices> {
         self.component.batch_indices.as_ref()
+    }
+
+    /// The export of a consumer for the alarms of its rooms, if it has it.
+    pub(crate) fn alarm_indices(&self) -> Option<&AlarmIndices> {
+        self.component.alarm_indices.as_ref()
     }
 
     /// The exports of a worker.

@@ -81,6 +81,16 @@ impl WallClock {
         true
     }
 
+    /// Waits until the clock is set the next time. Never for the clock of the system.
+    pub async fn wait_until_set(&self) {
+        if let Some(mut set_count) = self.subscribe()
+            && set_count.changed().await.is_ok()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+
     /// A receiver of the number of times that the clock was set. `None` for the clock of the system.
     pub(crate) fn subscribe(&self) -> Option<watch::Receiver<u64>> {
         self.simulated.as_ref().map(|clock| clock.set_count.subscribe())

@@ -121,6 +121,10 @@ fn check_rejection(plugin: &Plugin, rejection: Rejection) -> Rejection {
 /// opened now, else 500.
 fn reject_after_fault(plugin: &Plugin, channel: &str, fault: GuestFault) -> Rejection {
     let version = plugin.live_version().digest().short_hex();
+    if let GuestFault::RoomElsewhere(left) = fault {
+        tracing::debug!(plugin = &*plugin.label, channel, "another host owns the room");
+        return Rejection::from(HostRejection::RoomElsewhere).with_retry_after(left);
+    }
     let rejection = match fault {
         GuestFault::QuotaExceeded(_) => HostRejection::QuotaExceeded,
         GuestFault::RoomUnavailable(_) => HostRejection::RoomUnavailable,

@@ -62,6 +62,10 @@ impl EffectApplier<'_> {
             Effect::ReopenHandshake(connection) => connection.outbound.reopen_handshake(),
             Effect::SetTimer(connection, id, delay) => connection.set_timer(id, delay),
             Effect::ClearTimer(connection, id) => connection.timers.clear(id),
+            Effect::SetAlarm(room, time) => {
+                room.set_alarm(time);
+                room.notify();
+            }
             Effect::LayerSend(channel, message) => {
                 let _span = layer_span("layer send", channel.as_str());
                 return ready_or_ok(layer.send(tenant, &channel, message));

@@ -39,6 +39,7 @@ mod read_ahead;
 mod ready_instance_filler;
 mod ready_instances;
 mod reply_fault;
+mod room_keeping;
 mod room_operations;
 mod rooms;
 mod self_rollback;

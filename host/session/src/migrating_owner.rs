@@ -10,8 +10,8 @@ use super::instance_registration::InstanceRegistration;
 use super::owner_command::{Direction, MigrateCommand, MigrateResult, OwnerCommand};
 use super::postponed_move::{MoveReport, PostponedMove};
 use narrowboat_runtime::{
-    Instance, Migration, MigrationError, MigrationStats, MovePatience, PreSnapshots, Sha256Digest,
-    StateSource, TrialState, Version,
+    Effect, Instance, Migration, MigrationError, MigrationStats, MovePatience, PreSnapshots,
+    Sha256Digest, StateSource, TrialState, Version,
 };
 
 /// The owner of an instance that migrates between versions.
@@ -48,7 +48,7 @@ pub(super) trait MigratingOwner {
     ) -> Result<Migration, MigrationError>;
 
     /// Does what has to be done before the effects of a migration take place. Returns false if they must not.
-    async fn prepare_effects(&mut self) -> bool {
+    async fn prepare_effects(&mut self, _effects: &[Effect]) -> bool {
         true
     }
 
@@ -150,7 +150,7 @@ pub(super) trait MigratingOwner {
         {
             registration.store_snapshot(rollback_snapshot);
         }
-        if self.prepare_effects().await {
+        if self.prepare_effects(&effects).await {
             self.effect_applier().apply(effects);
         }
         Ok(stats)

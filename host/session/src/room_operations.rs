@@ -6,8 +6,8 @@ use tokio::sync::oneshot;
 
 use super::instance_registry::InstanceRegistry;
 use super::rooms::{
-    AwakeRoom, EndRoom, RoomCounters, RoomEnd, RoomStore, RoomStoreError, SleepingRoom,
-    SleepingRoomPage,
+    AwakeRoom, EndRoom, OwnedRoom, RoomCounters, RoomEnd, RoomRecord, RoomStore, RoomStoreError,
+    SleepingRoom, SleepingRoomPage,
 };
 use super::shared::Job;
 use narrowboat_core::room_name::RoomName;
@@ -49,11 +49,13 @@ impl InstanceRegistry {
 
     /// The trial state of a room that sleeps, if there is one that can be read.
     pub(super) async fn capture_sleeping_state(&self) -> Option<TrialState> {
-        let listed = RoomStore::new(&self.plugin).list(None, 1, |_, record| record).await;
+        let show = |room, record, _| (room, record);
+        let listed = RoomStore::new(&self.plugin).list(None, 1, show).await;
         let live = self.plugin.live_version().digest();
-        let record = listed.ok()?.0.into_iter().next()?;
-        let record = record?.for_version(live, &self.plugin.versions_before(live))?;
-        TrialState::of_room(&self.plugin.quota, record.current.schema, record.current.state?)
+        let (room, record) = listed.ok()?.0.into_iter().next()?;
+        let record: RoomRecord = record?;
+        let record = record.for_version(live, &self.plugin.versions_before(live))?;
+        TrialState::of_room(&self.plugin.quota, room, record.current.schema, record.current.state?)
     }
 
     /// Ends a room, which need not be awake. Returns whether there was such a room.
@@ -71,12 +73,19 @@ impl InstanceRegistry {
                 return Ok(exists);
             }
             if let Some(_ownership) = self.room_owners.try_acquire(&self.plugin, name) {
-                store.delete(name).await?;
-                return Ok(true);
+                return self.delete_sleeping_room(name).await.map(|()| true);
             }
             // The room wakes or goes to sleep at this moment.
             tokio::time::sleep(RETRY_PAUSE).await;
         }
+    }
+
+    /// Deletes what the store has of a room that sleeps.
+    async fn delete_sleeping_room(&self, name: &RoomName) -> Result<(), RoomStoreError> {
+        let store = RoomStore::new(&self.plugin);
+        let OwnedRoom { lease, alarm, .. } = store.open(name).await?;
+        store.delete(name, &lease, alarm).await?;
+        store.close(name, &lease).await
     }
 
     /// Ends a room that is awake. `None` if it is not, or has ended by itself meanwhile.

@@ -4,9 +4,11 @@
 //! `room_presence` counts the visitors. `room_store` reads and writes the state of rooms that sleep, each in a
 //! `room_record`. The owner task is that of a shared instance, in `shared`.
 
+mod alarm_queue;
 mod awake_room;
 mod end_room;
 mod open_room;
+mod room_alarm;
 mod room_counters;
 mod room_owners;
 mod room_presence;
@@ -24,7 +26,7 @@ pub use room_counters::RoomCounters;
 pub use room_owners::RoomOwners;
 pub(super) use room_presence::RoomVisit;
 pub(super) use room_record::{RoomRecord, SavedRoomState};
-pub(super) use room_store::RoomStore;
 pub use room_store::RoomStoreError;
+pub(super) use room_store::{OwnedRoom, RoomStore};
 pub(super) use room_table::RoomTable;
 pub use sleeping_room::{SleepingRoom, SleepingRoomPage, SleepingRoomState};

@@ -5,7 +5,9 @@ import { natives } from "./natives.js";
 import { sessionOf, closeFrame } from "./session.js";
 
 export * as config from "./config.js";
+export { everyone } from "./everyone.js";
 export * as keyvalue from "./keyvalue.js";
+export { restoreReason, room } from "./room.js";
 
 /** Thrown by `connect`: rejects the handshake with an HTTP response. */
 export class Rejected extends Error {

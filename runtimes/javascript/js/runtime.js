@@ -2,6 +2,7 @@
 
 import { natives } from "./natives.js";
 import { Consumer, Worker } from "./narrowboat.js";
+import { alarmHandler } from "./room.js";
 import { Session, beginEvent, sessionById } from "./session.js";
 import * as consoleApi from "./console.js";
 import * as state from "./state.js";
@@ -12,7 +13,7 @@ const MODES = ["trial", "move", "forced-move"];
 
 let ConsumerClass;
 let worker;
-let workFailure;
+let detachedFailure;
 
 /** Gives the runtime the functions of the host. Returns the functions that the host calls. */
 export function install(functions) {
@@ -87,6 +88,14 @@ function ambiguous(first, second) {
   return new TypeError(`${first} and ${second} are both a class of a consumer: name one in plugin.toml: consumer = "${entry}"`);
 }
 
+/** Runs code that belongs to no connection. It fails if it waits: `takeDetachedFailure` throws that. */
+function runDetached(problem, call) {
+  detachedFailure = new Error(problem);
+  const result = call();
+  if (typeof result?.then !== "function") detachedFailure = undefined;
+  else result.then(() => (detachedFailure = undefined), (error) => (detachedFailure = error));
+}
+
 const hooks = {
   /**
    * Takes the classes of the plugin from its entries: the text of an export, its value, and its role, as `roleOf` of
@@ -96,6 +105,7 @@ const hooks = {
     const found = findClasses(entries);
     const [consumer, workers] = [entries[found.consumer], entries[found.worker]];
     ConsumerClass = consumer?.[1];
+    alarmHandler.of = ConsumerClass;
     worker = workers && new workers[1]();
     const taken = [consumer, workers].filter(Boolean);
     const classes = taken.map(([text, Class]) => ({ module: text.split(":")[0], Class }));
@@ -141,11 +151,17 @@ const hooks = {
     beginEvent();
     const name = handlerName(worker, message.type);
     if (name === undefined) return false;
-    workFailure = new Error(`the handler ${name} of the worker waits, and a worker cannot wait`);
-    const result = worker[name](message, channel);
-    if (typeof result?.then !== "function") workFailure = undefined;
-    else result.then(() => (workFailure = undefined), (error) => (workFailure = error));
+    const problem = `the handler ${name} of the worker waits, and a worker cannot wait`;
+    runDetached(problem, () => worker[name](message, channel));
     return true;
+  },
+
+  alarm() {
+    beginEvent();
+    if (typeof ConsumerClass?.alarm !== "function") {
+      throw new Error("the room has an alarm that an earlier version has set: add static alarm() to the consumer");
+    }
+    runDetached("alarm() waits, and it cannot wait: it belongs to no connection", () => ConsumerClass.alarm());
   },
 
   /** Loads what the text of a module may need, while the plugin is compiled. */
@@ -153,9 +169,9 @@ const hooks = {
     web.preload(text);
   },
 
-  takeWorkFailure() {
-    const failure = workFailure;
-    workFailure = undefined;
+  takeDetachedFailure() {
+    const failure = detachedFailure;
+    detachedFailure = undefined;
     if (failure !== undefined) throw failure;
   },
 

@@ -3,6 +3,7 @@
 use rquickjs::{Object, Value};
 
 use crate::Exports;
+use crate::bindings::exports::narrowboat::consumer::alarms;
 use crate::bindings::exports::narrowboat::consumer::batches::{self, ConsumerBorrow, Event};
 use crate::bindings::exports::narrowboat::consumer::runtime::{
     self, Entries, File, Problem, Program,
@@ -183,6 +184,19 @@ impl batches::Guest for Exports {
     }
 }
 
+impl alarms::Guest for Exports {
+    fn alarm() -> Result<(), String> {
+        natives::begin_event(0);
+        engine::run("alarm", |_, alarm| alarm.call::<_, ()>(())).map_err(log_failure)?;
+        take_detached_failure()
+    }
+}
+
+/// Fails if the code of the last call, which belongs to no connection, has thrown or waits.
+fn take_detached_failure() -> Result<(), String> {
+    engine::run("takeDetachedFailure", |_, take| take.call::<_, ()>(())).map_err(log_failure)
+}
+
 impl worker::Guest for Exports {
     fn handle(channel: String, message: Message) -> Result<Handling, String> {
         natives::begin_event(0);
@@ -190,7 +204,7 @@ impl worker::Guest for Exports {
             work.call((channel, message_pack::unpack(ctx, &message)?))
         });
         let is_known: bool = handled.map_err(log_failure)?;
-        engine::run("takeWorkFailure", |_, take| take.call::<_, ()>(())).map_err(log_failure)?;
+        take_detached_failure()?;
         Ok(if is_known { Handling::Handled } else { Handling::UnknownType })
     }
 }

@@ -7,6 +7,7 @@ mod keyvalue;
 mod layer;
 mod lazy_modules;
 mod output;
+mod room;
 mod test_host;
 mod thrown;
 mod urls;
@@ -29,6 +30,7 @@ pub fn make<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     layer::add_to(&natives)?;
     lazy_modules::add_to(&natives)?;
     output::add_to(&natives)?;
+    room::add_to(&natives)?;
     test_host::add_to(&natives)?;
     urls::add_to(&natives)?;
     values::add_to(&natives)?;

@@ -8,6 +8,6 @@ from narrowboat_runtime import startup  # noqa: E402
 
 startup.prepare()
 
-from narrowboat_runtime.exports import Batches, Runtime, Tests, Websocket, Worker  # noqa: E402, F401
+from narrowboat_runtime.exports import Alarms, Batches, Runtime, Tests, Websocket, Worker  # noqa: E402, F401
 
 startup.finish()

@@ -46,7 +46,7 @@ class Instance:
             log = importlib.import_module("narrowboat_runtime.log")
             self._output = log.LogStream(log.Level.INFO, "print", False), log.LogStream(log.Level.WARN, "stderr", True)
             self._websocket, self._worker, self._runtime = exports.Websocket(), exports.Worker(), exports.Runtime()
-            self._tests, self._batches = exports.Tests(), exports.Batches()
+            self._tests, self._batches, self._alarms = exports.Tests(), exports.Batches(), exports.Alarms()
             self.events = importlib.import_module("wit_world.exports.batches")
 
     @contextlib.contextmanager
@@ -137,6 +137,10 @@ class Instance:
     def work(self, channel, message):
         """Gives the worker a message. Returns the handling."""
         return self.call(self._worker.handle, channel, self.pack(message)).name
+
+    def alarm(self):
+        """Brings the alarm of the room."""
+        self.call(self._alarms.alarm)
 
     def pack(self, message):
         return self._modules["narrowboat_runtime.message_pack"].packb(message)

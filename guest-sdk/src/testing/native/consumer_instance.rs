@@ -8,7 +8,7 @@ use crate::{
     },
     connection::Connection,
     consumer::Consumer,
-    consumer_adapter::{ConsumerAdapter, load_module, save_module},
+    consumer_adapter::{ConsumerAdapter, handle_alarm, load_module, save_module},
 };
 
 /// The result of an event of a connection.
@@ -28,6 +28,7 @@ pub(super) trait ConsumerInstance {
     fn disconnect(&mut self, id: ConnectionId, closure: types::Closure);
     /// Drops the consumer.
     fn discard(&mut self, id: ConnectionId);
+    fn alarm(&mut self) -> Result<(), String>;
     fn save_module(&mut self) -> Result<Option<types::Saved>, String>;
     fn load_module(&mut self, saved: types::Saved) -> Result<(), String>;
     fn snapshot(&mut self, id: ConnectionId) -> Result<types::Saved, String>;
@@ -89,6 +90,10 @@ impl<C: Consumer> ConsumerInstance for Consumers<C> {
 
     fn discard(&mut self, id: ConnectionId) {
         self.0.remove(&id);
+    }
+
+    fn alarm(&mut self) -> Result<(), String> {
+        handle_alarm::<C>()
     }
 
     fn save_module(&mut self) -> Result<Option<types::Saved>, String> {

@@ -20,6 +20,8 @@ pub(crate) enum Effect {
     SetTimer(ConnectionId, u32, Duration),
     /// The end of a timer before it fires.
     ClearTimer(ConnectionId, u32),
+    /// A new time for the alarm of a room, on the clock of the test, or none.
+    SetAlarm(String, Option<Duration>),
     /// A message for a channel.
     LayerSend(String, Vec<u8>),
     /// Adds a channel to a group.

@@ -6,6 +6,7 @@ use super::{
     native_connection::{ConnectionId, Stage},
     native_host::NativeHost,
     native_layer::Delivery,
+    plugin_code::Isolation,
     timer_queue::TimerKind,
 };
 use crate::{close_frame::CloseFrame, testing::Rejection};
@@ -39,6 +40,9 @@ impl NativeHost {
                 }
             }
             Effect::ClearTimer(id, timer) => self.timers.clear(id, TimerKind::Consumer(timer)),
+            Effect::SetAlarm(room, at) => {
+                self.state().rooms.entry(room).or_default().alarm = at;
+            }
             Effect::LayerSend(channel, message) => self.queue_message(channel, message),
             Effect::GroupAdd(group, channel) => self.layer.group_add(&group, &channel),
             Effect::GroupDiscard(group, channel) => self.layer.group_discard(&group, &channel),
@@ -112,7 +116,7 @@ impl NativeHost {
         let Ok((channel, instance)) = ended else { return };
         self.layer.close(&channel);
         self.timers.clear_all_of(id);
-        if !self.code.is_shared {
+        if self.code.isolation == Isolation::Connection {
             self.consumers.remove(&instance);
         }
     }

@@ -46,6 +46,7 @@ impl NativeHost {
             let now = self.state().elapsed;
             match self.timers.pop_due(now) {
                 Some((connection, kind)) => self.fire(connection, kind),
+                None if self.handle_due_alarm() => {}
                 None => return Ok(()),
             }
         }
@@ -215,6 +216,7 @@ impl NativeHost {
     /// Ends the connections of an instance that no longer exists. Their consumers get no `disconnect`.
     fn end_connections_of(&mut self, instance: InstanceId) {
         self.consumers.remove(&instance);
+        self.state().replace_instance(instance, None);
         let ids: Vec<_> = {
             let state = self.state();
             let connections = state.connections.iter();

@@ -7,6 +7,7 @@ use super::{
     fake_http::FakeHttp,
     key_value_store::KeyValueStore,
     native_connection::{ConnectionId, NativeConnection},
+    native_room::NativeRoom,
 };
 use crate::testing::LogLine;
 
@@ -21,6 +22,10 @@ pub(crate) struct HostState {
     /// The time by which the test has advanced the clock.
     pub(crate) elapsed: Duration,
     pub(crate) connections: BTreeMap<ConnectionId, NativeConnection>,
+    /// The rooms by name.
+    pub(crate) rooms: BTreeMap<String, NativeRoom>,
+    /// Whether the running call restores the state of another version.
+    pub(crate) is_restoring: bool,
     /// The effects of the running call.
     pub(crate) effects: Vec<Effect>,
     keyvalue: KeyValueStore,
@@ -47,6 +52,8 @@ impl HostState {
             started: SystemTime::UNIX_EPOCH + TEST_START,
             elapsed: Duration::ZERO,
             connections: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            is_restoring: false,
             effects: Vec::new(),
             keyvalue: KeyValueStore::default(),
             config: BTreeMap::new(),

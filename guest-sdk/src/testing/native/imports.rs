@@ -6,5 +6,6 @@ pub(crate) mod clock;
 pub(crate) mod config;
 pub(crate) mod connections;
 pub(crate) mod http;
+pub(crate) mod instance;
 pub(crate) mod keyvalue;
 pub(crate) mod log;

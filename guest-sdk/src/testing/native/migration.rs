@@ -17,6 +17,8 @@ struct SavedInstance {
 
 /// An instance of the new version, with its consumers.
 struct RestoredInstance {
+    /// The instance that it takes the place of.
+    old: InstanceId,
     id: InstanceId,
     thread: InstanceThread<dyn ConsumerInstance>,
     connections: Vec<ConnectionId>,
@@ -90,10 +92,10 @@ impl NativeHost {
         code: &PluginCode,
         suppressed: Option<SuppressReason>,
     ) -> Result<Vec<RestoredInstance>, String> {
-        self.state().suppressed = suppressed;
+        self.state().begin_restore(suppressed);
         let restored: Result<Vec<_>, String> =
             saved.iter().map(|saved| self.restore(saved.clone(), code)).collect();
-        self.state().suppressed = None;
+        self.state().end_restore();
         if restored.is_err() || suppressed.is_some() {
             for SavedInstance { instance, consumers, .. } in saved {
                 self.assign(*instance, consumers.iter().map(|(id, _)| *id));
@@ -110,8 +112,10 @@ impl NativeHost {
         let create = code.consumer.ok_or("it has no consumer")?;
         let id = self.next_instance_id();
         let thread = InstanceThread::start(self.shared_state(), id, create)?;
+        let saved_instance = saved.instance;
         let connections: Vec<_> = saved.consumers.iter().map(|(id, _)| *id).collect();
         self.assign(id, connections.iter().copied());
+        self.state().replace_instance(saved_instance, Some(id));
         let restored = thread.call(move |instance| {
             if let Some(module) = saved.module {
                 instance.load_module(module)?;
@@ -121,9 +125,10 @@ impl NativeHost {
                 instance.restore(handle, saved)
             })
         });
+        self.state().replace_instance(id, Some(saved_instance));
         let effects = std::mem::take(&mut self.state().effects);
         restored.map_err(|panic| format!("panic: {panic}")).and_then(|result| result)?;
-        Ok(RestoredInstance { id, thread, connections, effects })
+        Ok(RestoredInstance { old: saved_instance, id, thread, connections, effects })
     }
 
     /// Makes connections those of an instance.
@@ -146,6 +151,7 @@ impl NativeHost {
         self.state().effects.clear();
         for instance in restored {
             self.consumers.insert(instance.id, instance.thread);
+            self.state().replace_instance(instance.old, Some(instance.id));
             self.state().effects.extend(instance.effects);
         }
         self.apply_effects();

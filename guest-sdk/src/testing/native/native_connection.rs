@@ -67,6 +67,11 @@ impl NativeConnection {
         matches!(self.stage, Stage::Undecided | Stage::Open)
     }
 
+    /// Whether the consumer has accepted the connection.
+    pub(crate) fn is_accepted(&self) -> bool {
+        matches!(self.stage, Stage::Open)
+    }
+
     /// Whether the consumer gets events of the connection.
     pub(super) fn is_live(&self) -> bool {
         self.is_present() && !self.is_closing

@@ -11,7 +11,8 @@ use super::{
     instance_thread::InstanceThread,
     native_connection::{ConnectionId, NativeConnection, Stage, UNDECIDED},
     native_layer::{NativeLayer, Receiver},
-    plugin_code::PluginCode,
+    native_room::room_name,
+    plugin_code::{Isolation, PluginCode},
     scope_of_request::scope_of,
     timer_queue::{TimerKind, TimerQueue},
     worker_instance::WorkerInstance,
@@ -110,7 +111,7 @@ impl NativeHost {
         request: &ConnectRequest,
     ) -> Result<ConnectionId, String> {
         let scope = scope_of(request)?;
-        let instance = self.instance_of_new_connection()?;
+        let instance = self.instance_of_new_connection(&scope)?;
         self.last_connection += 1;
         let id = self.last_connection;
         let channel = format!("specific.test!{id}");
@@ -129,12 +130,16 @@ impl NativeHost {
         Ok(id)
     }
 
-    fn instance_of_new_connection(&mut self) -> Result<InstanceId, String> {
+    fn instance_of_new_connection(&mut self, scope: &types::Scope) -> Result<InstanceId, String> {
         let create = self.code.consumer.ok_or(
             "this host has no consumer: create it with Host::new or Host::builder().consumer",
         )?;
+        if let Isolation::Room(template) = &self.code.isolation {
+            let name = room_name(template, scope)?;
+            return self.instance_of_room(name, create);
+        }
         match self.consumers.keys().next() {
-            Some(id) if self.code.is_shared => Ok(*id),
+            Some(id) if self.code.isolation == Isolation::Shared => Ok(*id),
             _ => {
                 let id = self.next_instance_id();
                 let thread = InstanceThread::start(self.shared_state(), id, create)?;
@@ -212,7 +217,7 @@ impl NativeHost {
     /// Advances the clock. The timers that are due fire in order, each at its own time.
     pub(crate) fn advance(&mut self, duration: Duration) -> Result<(), String> {
         let end = self.state().elapsed + duration;
-        while let Some(at) = self.timers.next_time().filter(|at| *at <= end) {
+        while let Some(at) = self.next_time().filter(|at| *at <= end) {
             let mut state = self.state();
             state.elapsed = state.elapsed.max(at);
             drop(state);
@@ -220,6 +225,12 @@ impl NativeHost {
         }
         self.state().elapsed = end;
         Ok(())
+    }
+
+    /// When the next timer or alarm is due.
+    fn next_time(&self) -> Option<Duration> {
+        let alarm = self.state().next_alarm();
+        [self.timers.next_time(), alarm].into_iter().flatten().min()
     }
 
     /// Accepts a handshake, if the response is valid.

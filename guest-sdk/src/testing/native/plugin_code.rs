@@ -9,10 +9,21 @@ use crate::{consumer::Consumer, worker::Worker};
 pub(crate) struct PluginCode {
     pub(super) consumer: Option<fn() -> Box<dyn ConsumerInstance>>,
     pub(super) workers: Vec<WorkerCode>,
-    /// Whether all consumers are in one instance.
-    pub(super) is_shared: bool,
+    pub(super) isolation: Isolation,
     /// Whether consumers are told that the configuration has changed.
     pub(super) tells_config_changes: bool,
+}
+
+/// The consumers that share an instance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Isolation {
+    /// Each consumer has an instance of its own.
+    #[default]
+    Connection,
+    /// All consumers are in one instance.
+    Shared,
+    /// The visitors of a room are in one instance. The text makes the name of the room of the URL parameters.
+    Room(String),
 }
 
 /// A worker and its channel.
@@ -46,6 +57,11 @@ impl PluginCode {
 
     /// Lets all consumers share one instance.
     pub(crate) fn share_instance(&mut self) {
-        self.is_shared = true;
+        self.isolation = Isolation::Shared;
+    }
+
+    /// Lets the visitors of each room share an instance.
+    pub(crate) fn share_rooms(&mut self, template: &str) {
+        self.isolation = Isolation::Room(template.to_owned());
     }
 }

@@ -29,6 +29,9 @@ pub enum GuestFault {
     /// The room of the connection cannot be opened now: its state cannot be read, or belongs to a newer version.
     #[error("its room cannot be opened: {0}")]
     RoomUnavailable(String),
+    /// Another host owns the room of the connection. Its lease ends after this time, unless that host renews it.
+    #[error("another host owns the room")]
+    RoomElsewhere(Duration),
     /// The guest returned an error that blames the plugin.
     #[error("returned an error: {0}")]
     Error(String),

@@ -169,6 +169,9 @@ host_rejections! {
         "The plugin or its tenant reached `connections`.";
     QuotaExceeded: 503, RETRY, "plugin resource limit reached; try again later",
         "`instances` or `total_memory` is reached.";
+    RoomElsewhere: 503, RETRY, "another host has the room; try again",
+        "Another host owns the [room](../how-to/keep-state-in-rooms.md) of the connection. `Retry-After` has the seconds after \
+         which its lease ends, unless that host renews it.";
     RoomUnavailable: 503, RETRY, "the room cannot be opened now; try again later",
         "The state of the room cannot be read, or a newer version than the live one saved it. The log has a warning.";
     WebhookUnavailable: 503, RETRY, "authentication service unavailable",

@@ -1,5 +1,7 @@
 //! Rejection of a handshake.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::handshake_response_error::{HandshakeResponseError, MAX_BODY, REJECTION_STATUSES};
@@ -36,6 +38,15 @@ impl Rejection {
             headers: vec![("content-type".to_owned(), content_type)],
             body: Bytes::from(body.into()),
         }
+    }
+
+    /// Tells the client to try again after a time, in whole seconds.
+    #[must_use]
+    pub fn with_retry_after(mut self, time: Duration) -> Self {
+        let seconds = time.as_millis().div_ceil(1_000).max(1);
+        self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("retry-after"));
+        self.headers.push(("Retry-After".to_owned(), Bytes::from(seconds.to_string())));
+        self
     }
 
     /// The size of the response, in bytes.

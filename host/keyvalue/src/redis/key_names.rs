@@ -35,6 +35,21 @@ impl KeyNames {
         format!("{}:expiries", self.owner_prefix(bucket.owner()))
     }
 
+    /// Returns the key of the hash of the leases of a tenant's rooms. No bucket has this key.
+    pub(super) fn leases_key(&self, bucket: &Bucket) -> String {
+        format!("{}:leases", self.owner_prefix(bucket.owner()))
+    }
+
+    /// Returns the key of the sorted set of the times at which those leases end. No bucket has this key.
+    pub(super) fn lease_times_key(&self, bucket: &Bucket) -> String {
+        format!("{}:lease-times", self.owner_prefix(bucket.owner()))
+    }
+
+    /// Returns the key of the sorted set of the alarms of a plugin's rooms. No bucket has this key.
+    pub(super) fn alarms_key(&self, bucket: &Bucket, plugin: &str) -> String {
+        format!("{}:alarms:{plugin}", self.owner_prefix(bucket.owner()))
+    }
+
     /// Returns the beginning of an owner's keys, in the form that keys of a layer have. Keys of the default tenant have
     /// no `@`. No tenant has an empty name, so the host's own keys have `@@`.
     fn owner_prefix(&self, owner: &BucketOwner) -> String {

@@ -15,6 +15,11 @@ pub(super) enum KeyvalueOperation {
     CompareAndSet,
     SetTtl,
     Ttl,
+    OpenRoom,
+    ChangeRoom,
+    CloseRoom,
+    RenewLeases,
+    ListAlarms,
 }
 
 impl KeyvalueOperation {
@@ -33,11 +38,16 @@ impl KeyvalueOperation {
             Self::CompareAndSet => "compare_and_set",
             Self::SetTtl => "set_ttl",
             Self::Ttl => "ttl",
+            Self::OpenRoom => "open_room",
+            Self::ChangeRoom => "change_room",
+            Self::CloseRoom => "close_room",
+            Self::RenewLeases => "renew_leases",
+            Self::ListAlarms => "list_alarms",
         }
     }
 
     /// Returns a bit that no other operation has.
-    pub(super) fn bit(self) -> u16 {
+    pub(super) fn bit(self) -> u32 {
         1 << self as u16
     }
 }

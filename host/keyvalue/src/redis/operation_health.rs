@@ -1,6 +1,6 @@
 //! The operations that Redis refuses, and the log lines about them.
 
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use ::redis::RedisError;
 
@@ -9,14 +9,14 @@ use narrowboat_core::warn_limiter::WarnLimiter;
 use narrowboat_redis_client::ErrorClass;
 
 /// The bit for a server that does not respond, beside the bits of the operations.
-const UNREACHABLE_BIT: u16 = 1 << 15;
+const UNREACHABLE_BIT: u32 = 1 << 31;
 
 /// The operations that the server currently refuses. The log has a line when a server begins to refuse an operation,
 /// and one when it stops.
 #[derive(Debug, Default)]
 pub(super) struct OperationHealth {
     /// A bit for each operation that fails, and one for a server that does not respond.
-    failing_bits: AtomicU16,
+    failing_bits: AtomicU32,
     other_errors: WarnLimiter,
 }
 
@@ -67,7 +67,7 @@ impl OperationHealth {
     }
 
     /// Sets a bit. Returns whether it was not set before.
-    fn mark_failing(&self, bit: u16) -> bool {
+    fn mark_failing(&self, bit: u32) -> bool {
         self.failing_bits.fetch_or(bit, Ordering::Relaxed) & bit == 0
     }
 }

@@ -13,6 +13,7 @@ use super::key_names::{KeyNames, expiry_member};
 use super::operation::KeyvalueOperation;
 use super::operation_health::OperationHealth;
 use super::redis_request::RedisRequest;
+use super::room_scripts::RoomScripts;
 use super::scripts::{AGAIN_REPLY, LuaScripts, OVER_QUOTA_REPLY};
 use super::shared_connection::{ConnectionLease, SharedRedisConnection};
 use crate::batch::MAX_BATCH_BYTES;
@@ -30,8 +31,13 @@ const MAX_WRITE_ATTEMPTS: usize = 1_000;
 #[derive(Debug)]
 pub(crate) struct RedisStore {
     connection: SharedRedisConnection,
-    keys: KeyNames,
+    pub(super) keys: KeyNames,
     scripts: LuaScripts,
+    pub(super) room_scripts: RoomScripts,
+    /// The name of this process as the owner of rooms.
+    pub(super) owner: String,
+    /// How long a lease of a room lasts.
+    pub(super) lease: Duration,
     /// The bytes that the buckets of each tenant counted for after the last change by this host.
     used_bytes: Mutex<HashMap<Tenant, u64>>,
     health: OperationHealth,
@@ -41,11 +47,14 @@ pub(crate) struct RedisStore {
 type ExpiryReply = ((u64, u64), Option<f64>);
 
 impl RedisStore {
-    pub(crate) fn new(host: RedisHost, prefix: String) -> Self {
+    pub(crate) fn new(host: RedisHost, prefix: String, lease: Duration) -> Self {
         Self {
             connection: SharedRedisConnection::new(RedisClient::new(host)),
             keys: KeyNames::new(prefix),
             scripts: LuaScripts::new(),
+            room_scripts: RoomScripts::new(),
+            owner: format!("{:016x}", rand::random::<u64>()),
+            lease,
             used_bytes: Mutex::default(),
             health: OperationHealth::default(),
         }
@@ -197,7 +206,11 @@ impl RedisStore {
     }
 
     /// Begins a call of a script with the keys and arguments that all scripts have.
-    fn invocation<'a>(&self, script: &'a Script, bucket: &Bucket) -> ScriptInvocation<'a> {
+    pub(super) fn invocation<'a>(
+        &self,
+        script: &'a Script,
+        bucket: &Bucket,
+    ) -> ScriptInvocation<'a> {
         let mut invocation = script.key(self.keys.bucket_key(bucket));
         invocation.key(self.keys.used_bytes_key(bucket)).key(self.keys.expiries_key(bucket));
         invocation.arg(bucket.name()).arg(ENTRY_OVERHEAD_BYTES);
@@ -225,7 +238,7 @@ impl RedisStore {
 
     /// Runs a script that writes, and returns its result. A script that finds no room within the quota runs again while
     /// there are entries that have expired.
-    async fn write(
+    pub(super) async fn write(
         &self,
         operation: KeyvalueOperation,
         bucket: &Bucket,
@@ -258,7 +271,7 @@ impl RedisStore {
 
     /// Sends a request, and records whether it succeeded. The error is for the plugin and does not name the server,
     /// which is in the log.
-    async fn run<T: FromRedisValue + Send>(
+    pub(super) async fn run<T: FromRedisValue + Send>(
         &self,
         operation: KeyvalueOperation,
         request: &RedisRequest<'_>,

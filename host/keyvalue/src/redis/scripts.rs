@@ -45,7 +45,7 @@ impl LuaScripts {
 }
 
 /// The beginning of all scripts.
-const COMMON: &str = r"
+pub(super) const COMMON: &str = r"
 local bucket, overhead, buckets = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -57,7 +57,7 @@ end
 
 /// The beginning of all scripts that write. It removes at most 256 entries whose time has come, of all buckets of the
 /// owner, because the quota counts them together.
-const WRITING: &str = r"
+pub(super) const WRITING: &str = r"
 local used = tonumber(redis.call('GET', KEYS[2]) or '0')
 local stored = used
 local function remove(bucket, key)

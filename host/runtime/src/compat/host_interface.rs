@@ -35,7 +35,7 @@ const fn interface(
 }
 
 /// The interfaces that the host offers beside those of WASI 0.2.
-pub(super) const HOST_INTERFACES: [HostInterface; 12] = [
+pub(super) const HOST_INTERFACES: [HostInterface; 13] = [
     interface("narrowboat:consumer/types", CONTRACT_VERSION, &[]),
     interface(
         "narrowboat:consumer/connections",
@@ -53,6 +53,8 @@ pub(super) const HOST_INTERFACES: [HostInterface; 12] = [
             "[method]connection.reject",
             "send-many",
             "find",
+            "everyone",
+            "send-everyone",
         ],
     ),
     interface(
@@ -64,6 +66,11 @@ pub(super) const HOST_INTERFACES: [HostInterface; 12] = [
         "narrowboat:consumer/keyvalue",
         CONTRACT_VERSION,
         &["set-with-ttl", "set-ttl", "ttl", "list-by-prefix"],
+    ),
+    interface(
+        "narrowboat:consumer/instance",
+        CONTRACT_VERSION,
+        &["get-restore-reason", "room", "set-alarm", "cancel-alarm", "get-alarm"],
     ),
     interface("narrowboat:consumer/batch-progress", CONTRACT_VERSION, &["end-event"]),
     interface("narrowboat:consumer/call-time", CONTRACT_VERSION, &["get"]),

@@ -5,6 +5,7 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use super::pool_slots::pool_slots;
 use super::version_error::VersionError;
 use crate::bindings::WebsocketConsumerIndices;
+use crate::bindings::alarm_world::exports::narrowboat::consumer::alarms::GuestIndices as AlarmIndices;
 use crate::bindings::batching_world::exports::narrowboat::consumer::batches::GuestIndices as BatchIndices;
 use crate::bindings::worker_world::WorkerConsumerIndices;
 use crate::store::GuestState;
@@ -12,6 +13,9 @@ use narrowboat_core::component::Role;
 
 /// The optional export of a consumer for several events in one call.
 const BATCHES: &str = "narrowboat:consumer/batches@0.1.0";
+
+/// The optional export of a consumer for the alarms of its rooms.
+const ALARMS: &str = "narrowboat:consumer/alarms@0.1.0";
 
 /// A compiled component that is linked with the imports of the host. It depends on the bytes of the component and on the
 /// engine alone, so versions of all tenants may share it.
@@ -21,6 +25,8 @@ pub(crate) struct CompiledComponent {
     pub(crate) consumer_indices: Option<WebsocketConsumerIndices>,
     /// The export for several events in one call, if a consumer has it.
     pub(crate) batch_indices: Option<BatchIndices>,
+    /// The export for the alarms of rooms, if a consumer has it.
+    pub(crate) alarm_indices: Option<AlarmIndices>,
     /// The exports of a worker, if the component has that role.
     pub(crate) worker_indices: Option<WorkerConsumerIndices>,
     /// The slots of the pool that one instance takes.
@@ -43,13 +49,16 @@ impl CompiledComponent {
         let world_error = |role| move |problem| VersionError::World { role, problem };
         let exports = |role| roles.contains(&role);
         let consumer = exports(Role::Consumer).then(|| WebsocketConsumerIndices::new(&pre));
-        let batches =
-            exports(Role::Consumer) && component.get_export_index(None, BATCHES).is_some();
-        let batches = batches.then(|| BatchIndices::new(&pre));
+        let has_optional = |interface| {
+            exports(Role::Consumer) && component.get_export_index(None, interface).is_some()
+        };
+        let batches = has_optional(BATCHES).then(|| BatchIndices::new(&pre));
+        let alarms = has_optional(ALARMS).then(|| AlarmIndices::new(&pre));
         let worker = exports(Role::Worker).then(|| WorkerConsumerIndices::new(&pre));
         Ok(Self {
             consumer_indices: consumer.transpose().map_err(world_error(Role::Consumer))?,
             batch_indices: batches.transpose().map_err(world_error(Role::Consumer))?,
+            alarm_indices: alarms.transpose().map_err(world_error(Role::Consumer))?,
             worker_indices: worker.transpose().map_err(world_error(Role::Worker))?,
             pool_slots: pool_slots(component, core_instances),
             pre,

@@ -4,6 +4,7 @@ use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use crate::bindings::WebsocketConsumer;
+use crate::bindings::alarm_world::narrowboat::consumer::instance;
 use crate::bindings::batching_world::narrowboat::consumer::batch_progress;
 use crate::bindings::grantable_world::narrowboat::consumer::keyvalue;
 use crate::bindings::grantable_world::wasi::config::store as config;
@@ -30,6 +31,7 @@ impl WasiView for GuestState {
 pub(super) fn host_linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<GuestState>> {
     let mut linker = Linker::new(engine);
     WebsocketConsumer::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;
+    instance::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;
     batch_progress::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;
     store::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;
     atomics::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;

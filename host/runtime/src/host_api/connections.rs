@@ -10,7 +10,7 @@ use crate::bindings::narrowboat::consumer::connections::{
     Rejection as GuestRejection, SendError,
 };
 use crate::bindings::narrowboat::consumer::types::ScopeResult as GuestScope;
-use crate::call::WitConnection;
+use crate::call::{ConnectionId, WitConnection};
 use crate::effects::{Effect, EffectLimitExceeded};
 use crate::store::GuestState;
 use narrowboat_core::close_frame::CloseFrame;
@@ -70,8 +70,19 @@ impl GuestState {
     fn send_frame(&mut self, to: &Handle, frame: GuestFrame) -> Result<(), SendError> {
         let frame = Frame::from(frame);
         let len = frame.len();
-        let connection = self.reserve_send(to, len)?;
+        let connection = self.reserve_send(ConnectionId(to.rep()), len)?;
         Ok(self.effects.push(Effect::Send(connection, frame), len)?)
+    }
+
+    /// Sends a frame to many connections. Returns the number of those that accepted it.
+    fn send_to_many(&mut self, to: impl Iterator<Item = ConnectionId>, frame: Frame) -> u32 {
+        let len = frame.len();
+        let receivers: Vec<_> = to.filter_map(|id| self.reserve_send(id, len).ok()).collect();
+        let count = receivers.len();
+        match self.effects.push_many(Effect::SendMany(receivers, frame), count, len) {
+            Ok(()) => u32::try_from(count).unwrap_or(u32::MAX),
+            Err(EffectLimitExceeded) => 0,
+        }
     }
 }
 
@@ -117,6 +128,7 @@ impl HostConnection for GuestState {
 
     fn accept(&mut self, handle: Handle, acceptance: GuestAcceptance) -> wasmtime::Result<()> {
         let Some(connection) = self.connections.get(&handle).cloned() else { return Ok(()) };
+        self.connections.set_undecided(ConnectionId(handle.rep()), false);
         let acceptance = Acceptance::from(acceptance);
         let bytes = acceptance.size();
         self.push_payload_or_trap(Effect::Accept(connection, acceptance), bytes)
@@ -166,18 +178,23 @@ impl HostConnection for GuestState {
 
 impl Host for GuestState {
     fn send_many(&mut self, to: Vec<Handle>, frame: GuestFrame) -> wasmtime::Result<u32> {
-        let frame = Frame::from(frame);
-        let len = frame.len();
-        let receivers: Vec<_> =
-            to.iter().filter_map(|handle| self.reserve_send(handle, len).ok()).collect();
-        let count = receivers.len();
-        match self.effects.push_many(Effect::SendMany(receivers, frame), count, len) {
-            Ok(()) => Ok(u32::try_from(count).unwrap_or(u32::MAX)),
-            Err(EffectLimitExceeded) => Ok(0),
-        }
+        let to = to.iter().map(|handle| ConnectionId(handle.rep()));
+        Ok(self.send_to_many(to, frame.into()))
     }
 
     fn find(&mut self, channel: String) -> wasmtime::Result<Option<Handle>> {
         self.connections.find(&channel).map(|id| self.connections.new_handle(id)).transpose()
+    }
+
+    fn everyone(&mut self) -> wasmtime::Result<Vec<Handle>> {
+        let ids = self.connections.sorted_accepted();
+        ids.into_iter().map(|id| self.connections.new_handle(id)).collect()
+    }
+
+    fn send_everyone(&mut self, frame: GuestFrame, without: Vec<Handle>) -> wasmtime::Result<u32> {
+        let without: Vec<_> = without.iter().map(Handle::rep).collect();
+        let mut to = self.connections.sorted_accepted();
+        to.retain(|id| !without.contains(&id.0));
+        Ok(self.send_to_many(to.into_iter(), frame.into()))
     }
 }

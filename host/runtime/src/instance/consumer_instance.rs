@@ -9,6 +9,7 @@ use super::guest_store::GuestStore;
 use super::instance_mark::{InstanceMark, next_instance_number};
 use super::wit_conversions::with_guest_scope;
 use crate::bindings::WebsocketConsumer;
+use crate::bindings::alarm_world::exports::narrowboat::consumer::alarms::Guest as AlarmGuest;
 use crate::bindings::batching_world::exports::narrowboat::consumer::batches::Guest as BatchGuest;
 use crate::bindings::exports::narrowboat::consumer::websocket::{
     Closure as GuestCloseFrame, Decision, Error as GuestError, Guest, Refusal,
@@ -31,12 +32,14 @@ pub struct Instance {
     guest: WebsocketConsumer,
     /// The export for several events in one call, if the guest has it.
     pub(super) batches: Option<BatchGuest>,
+    /// The export for the alarms of rooms, if the guest has it.
+    pub(super) alarms: Option<AlarmGuest>,
     /// Differs from that of each other instance of the process.
     number: u64,
-    /// Whether it has ever had a consumer.
-    pub(super) has_had_consumer: bool,
+    /// Whether it has ever had a consumer or handled an alarm.
+    pub(super) may_have_state: bool,
     /// Events that the instance has handled.
-    event_count: u64,
+    pub(super) event_count: u64,
     /// Whether the instance is a trial, which is dropped in any case and serves no connection.
     is_trial: bool,
     /// Whether the guest's last answer to `save-module` had the state of the consumers too.
@@ -83,21 +86,24 @@ impl Instance {
             |version, store, exports| {
                 let guest = version.consumer_indices()?.load(&mut *store, exports)?;
                 let batches = version.batch_indices();
-                let batches = batches.map(|indices| indices.load(store, exports)).transpose()?;
-                Ok((guest, batches))
+                let batches = batches.map(|indices| indices.load(&mut *store, exports));
+                let alarms = version.alarm_indices();
+                let alarms = alarms.map(|indices| indices.load(&mut *store, exports));
+                Ok((guest, batches.transpose()?, alarms.transpose()?))
             },
         )?;
         let is_trial = suppressed == Some(SuppressReason::Trial);
-        let ((guest, batches), saves_consumers_with_module) = (guest, false);
+        let (guest, batches, alarms) = guest;
         Ok(Self {
             store,
             guest,
             batches,
+            alarms,
             number: next_instance_number(),
-            has_had_consumer: false,
+            may_have_state: false,
             event_count: 0,
             is_trial,
-            saves_consumers_with_module,
+            saves_consumers_with_module: false,
         })
     }
 
@@ -106,9 +112,9 @@ impl Instance {
         self.store.version()
     }
 
-    /// Whether the guest has ever accepted a connection, or been given a consumer of another instance.
-    pub fn has_had_consumer(&self) -> bool {
-        self.has_had_consumer
+    /// Whether the guest has ever accepted a connection, been given a consumer of another instance, or handled an alarm.
+    pub fn may_have_state(&self) -> bool {
+        self.may_have_state
     }
 
     /// The instance and its number of events. The state of the guest changes only with it.
@@ -162,67 +168,6 @@ impl Instance {
         (result, has_violated)
     }
 
-    /// Counts the client of a call, if the version tracks its clients.
-    fn count_client(
-        &mut self,
-        call: &Call,
-        result: &Result<GuestReply, GuestFault>,
-        violation: Option<&GuestFault>,
-    ) {
-        let clients = self.store.version().stats.clients();
-        let is_event = !call.ends_consumer() && !matches!(result, Err(GuestFault::InstanceLost));
-        if !is_event || !clients.is_tracking() {
-            return;
-        }
-        let clients = Arc::clone(clients);
-        let has_failed = result.is_err() || violation.is_some();
-        let is_accepted = result.as_ref().is_ok_and(|reply| reply.created_consumer().is_some());
-        match call {
-            // The connection is no longer in the table of the instance.
-            Call::Connect { scope, .. } if !is_accepted => {
-                clients.record_rejected(scope.client.ip(), has_failed);
-            }
-            _ => {
-                let connections = &mut self.store.data_mut().connections;
-                connections.count_client(&clients, is_accepted, has_failed);
-            }
-        }
-    }
-
-    /// Counts events of a batch: those that have ended, and one more if it killed the instance.
-    pub(super) fn record_events(&mut self, ended_count: usize, has_died: bool) {
-        let begun_count = ended_count + usize::from(has_died);
-        self.store.version().stats.record_events(begun_count as u64);
-        self.event_count += ended_count as u64;
-    }
-
-    /// Counts a message of a type that the guest does not know.
-    pub(super) fn record_unknown_type(&self, call: &Call) {
-        if let Call::Handle(_, message) = call {
-            self.store.version().record_unknown_message(message.message_type());
-        }
-    }
-
-    /// Counts the result of an event in the stats of the version.
-    pub(super) fn record_result(
-        &self,
-        result: &Result<GuestReply, GuestFault>,
-        violation: Option<GuestFault>,
-    ) {
-        let version = self.store.version();
-        match result {
-            Err(GuestFault::InstanceLost) => {}
-            Err(fault) => version.stats.record_fault(fault),
-            Ok(GuestReply::ClientError(_) | GuestReply::ErrorAfterRefusedSend(_)) => {
-                version.stats.record_client_error();
-            }
-            Ok(_) => {}
-        }
-        if let (Ok(_), Some(fault)) = (result, violation) {
-            version.stats.record_fault(&fault);
-        }
-    }
-
     fn dispatch(&mut self, call: &Call) -> Result<GuestReply, GuestFault> {
         let connections = &mut self.store.data_mut().connections;
         if let Some(id) = call.consumer() {
@@ -251,9 +196,13 @@ impl Instance {
         }
     }
 
-    /// Takes the effects of the last call.
+    /// Takes the effects of the last call. There are none in a room that this host no longer owns.
     pub fn take_effects(&mut self) -> Vec<Effect> {
-        self.store.take_effects()
+        let effects = self.store.take_effects();
+        match self.room() {
+            Some(room) if !room.is_owned() => Vec::new(),
+            _ => effects,
+        }
     }
 
     /// The connections of the instance.
@@ -277,10 +226,13 @@ impl Instance {
         match reply {
             Ok((consumer, decision)) => {
                 connections.set_consumer(id, consumer);
-                self.has_had_consumer = true;
+                self.may_have_state = true;
                 Ok(match decision {
                     Decision::Accept(acceptance) => GuestReply::Accepted(id, acceptance.into()),
-                    Decision::Later => GuestReply::DecidesLater(id),
+                    Decision::Later => {
+                        connections.set_undecided(id, true);
+                        GuestReply::DecidesLater(id)
+                    }
                 })
             }
             Err(refusal) => {

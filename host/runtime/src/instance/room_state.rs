@@ -7,6 +7,7 @@ use super::snapshot::{ConsumerState, GuestSnapshot, MigratingConsumer, ModuleSta
 use crate::bindings::exports::narrowboat::consumer::websocket::{SaveMode, SavedParam};
 use crate::call::Call;
 use crate::effects::Effect;
+use crate::store::{RestoreReason, RoomLink};
 use crate::version::Version;
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::{GuestFault, sanitize_log_line};
@@ -140,14 +141,18 @@ impl Instance {
         pool_slots: Reservation,
         (schema, state): (u32, &[u8]),
         lost_visitors: &[LostVisitor],
+        link: Arc<RoomLink>,
     ) -> Result<(Self, Vec<Effect>), RoomStartError> {
         let mut instance = Self::new(version, pool_slots).map_err(RoomStartError::Start)?;
+        instance.enter_room(link);
+        instance.set_restore_reason(Some(RestoreReason::Wake));
         instance.load_room(SavedParam { schema, state })?;
         let mut effects = instance.take_effects();
         for visitor in lost_visitors {
             instance.disconnect_lost(visitor).map_err(RoomStartError::Disconnect)?;
             effects.append(&mut instance.take_effects());
         }
+        instance.set_restore_reason(None);
         Ok((instance, effects))
     }
 

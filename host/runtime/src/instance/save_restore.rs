@@ -36,9 +36,12 @@ impl Instance {
         self.store.data().connections.with_consumer().map(|(id, ..)| id).collect()
     }
 
-    /// Continues the identifiers of an instance whose connections this one takes over.
+    /// Continues the identifiers of an instance whose connections and room this one takes over.
     pub(crate) fn inherit_ids_from(&mut self, old: &Self) {
-        self.has_had_consumer |= old.has_had_consumer;
+        if let Some(room) = old.room() {
+            self.enter_room(Arc::clone(room));
+        }
+        self.may_have_state |= old.may_have_state;
         let old = &old.store.data().connections;
         self.store.data_mut().connections.inherit_ids(old.last_id(), old.iter().len());
     }
@@ -141,8 +144,10 @@ impl Instance {
         })?;
         match restored {
             Ok(consumer) => {
-                self.store.data_mut().connections.set_consumer(*id, consumer);
-                self.has_had_consumer = true;
+                let connections = &mut self.store.data_mut().connections;
+                connections.set_consumer(*id, consumer);
+                connections.set_undecided(*id, connection.outbound.is_undecided());
+                self.may_have_state = true;
                 Ok(())
             }
             Err(text) => {

@@ -13,6 +13,7 @@ use crate::bindings::narrowboat::consumer::types::SaveMode;
 use crate::call::ConnectionId;
 use crate::effects::Effect;
 use crate::instance::{ConsumerState, GuestSnapshot, Instance, MigratingConsumer, ModuleState};
+use crate::store::RestoreReason;
 use crate::version::Version;
 use narrowboat_config::FailedMovePolicy::{self, KeepOld};
 use narrowboat_core::fault::GuestFault;
@@ -76,7 +77,12 @@ pub fn migrate(
         }
         saved => saved?,
     };
-    let mut target = MigrationTarget::start(to, old, &snapshot, policy)?;
+    // An instance goes on with the same version only after a failure.
+    let reason = match Arc::ptr_eq(old.version(), &to) {
+        true => RestoreReason::Failure,
+        false => RestoreReason::Version,
+    };
+    let mut target = MigrationTarget::start(to, old, &snapshot, policy, reason)?;
     for consumer in &consumers {
         match snapshot.consumers.get(&consumer.id) {
             Some(saved) => target.restore_consumer(consumer, saved.as_ref())?,

@@ -7,6 +7,7 @@ use super::migration_stats::MigrationStats;
 use super::state_source::RollbackSnapshot;
 use crate::effects::Effect;
 use crate::instance::{GuestSnapshot, Instance, MigratingConsumer};
+use crate::store::RestoreReason;
 use crate::version::Version;
 use narrowboat_config::FailedMovePolicy;
 use narrowboat_core::fault::{Fault, HostFault};
@@ -29,9 +30,11 @@ impl MigrationTarget {
         old: &Instance,
         snapshot: &RollbackSnapshot,
         policy: FailedMovePolicy,
+        reason: RestoreReason,
     ) -> Result<Self, MigrationError> {
         let mut instance = Instance::new_successor(to).map_err(MigrationError::Start)?;
         instance.inherit_ids_from(old);
+        instance.set_restore_reason(Some(reason));
         if let Some(module) = snapshot.module.snapshot() {
             instance.load_module(module).map_err(MigrationError::LoadModule)?;
         }
@@ -97,7 +100,8 @@ impl MigrationTarget {
     }
 
     /// Returns the filled instance, the effects of its calls, and the results for the consumers.
-    pub(super) fn into_parts(self) -> (Instance, Vec<Effect>, MigrationStats) {
+    pub(super) fn into_parts(mut self) -> (Instance, Vec<Effect>, MigrationStats) {
+        self.instance.set_restore_reason(None);
         (self.instance, self.effects, self.stats)
     }
 }

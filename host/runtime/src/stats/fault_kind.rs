@@ -36,7 +36,8 @@ impl FaultKind {
             GuestFault::Error(_) => Self::Error,
             GuestFault::ContractViolation(_)
             | GuestFault::QuotaExceeded(_)
-            | GuestFault::RoomUnavailable(_) => Self::Contract,
+            | GuestFault::RoomUnavailable(_)
+            | GuestFault::RoomElsewhere(_) => Self::Contract,
         }
     }
 }

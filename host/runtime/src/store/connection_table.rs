@@ -14,7 +14,10 @@ use narrowboat_core::name::ChannelName;
 use narrowboat_core::scope::Scope;
 use narrowboat_websocket::connection::{ConnectionHandle, PendingSize, PushError};
 
-/// Handles that a guest may hold in addition to one for each connection: `find` returns a new handle each time.
+/// Handles that a guest may hold for each connection: `everyone` returns a new one for each of them.
+const HANDLES_PER_CONNECTION: usize = 4;
+
+/// Handles that a guest may hold in addition to those: `find` returns a new handle each time.
 const SPARE_HANDLES: usize = 1_024;
 
 /// The connections of one instance.
@@ -46,6 +49,8 @@ struct InstanceConnection {
     pending_of_ended: PendingSize,
     /// Timers that the running call has set on the connection.
     new_timer_count: u32,
+    /// Whether the consumer has not decided about the handshake yet.
+    is_undecided: bool,
     /// Whether the running call has closed the connection.
     is_closing: bool,
     /// Whether a frame of the running event was refused because the client has left or does not read.
@@ -66,6 +71,7 @@ impl InstanceConnection {
             pending: PendingSize::default(),
             pending_of_ended: PendingSize::default(),
             new_timer_count: 0,
+            is_undecided: false,
             is_closing: false,
             send_refused: false,
             is_counted: false,
@@ -122,6 +128,11 @@ impl ConnectionTable {
         self.current_id = id.0;
     }
 
+    /// Records that the next call is not about a connection.
+    pub(crate) fn clear_current(&mut self) {
+        self.current_id = 0;
+    }
+
     /// The channel of the connection that the running call is about.
     pub(crate) fn current_channel(&self) -> Option<&str> {
         self.by_id.get(&self.current_id).map(|entry| entry.connection.channel.as_str())
@@ -158,6 +169,22 @@ impl ConnectionTable {
         with_consumer.map(|(id, entry)| (ConnectionId(*id), &entry.connection, &entry.scope))
     }
 
+    /// Records whether the consumer of a connection still has to decide about the handshake.
+    pub(crate) fn set_undecided(&mut self, id: ConnectionId, is_undecided: bool) {
+        if let Some(entry) = self.by_id.get_mut(&id.0) {
+            entry.is_undecided = is_undecided;
+        }
+    }
+
+    /// The connections that consumers have accepted, in the order of their handshakes.
+    pub(crate) fn sorted_accepted(&self) -> Vec<ConnectionId> {
+        let entries = self.by_id.iter();
+        let accepted = entries.filter(|(_, entry)| entry.consumer.is_some() && !entry.is_undecided);
+        let mut ids: Vec<_> = accepted.map(|(id, _)| ConnectionId(*id)).collect();
+        ids.sort_unstable();
+        ids
+    }
+
     /// The guest's object of a connection.
     pub(crate) fn consumer(&self, id: ConnectionId) -> Option<ResourceAny> {
         self.by_id.get(&id.0)?.consumer
@@ -178,7 +205,7 @@ impl ConnectionTable {
         &mut self,
         id: ConnectionId,
     ) -> wasmtime::Result<Resource<WitConnection>> {
-        if self.handle_count > self.by_id.len() + SPARE_HANDLES {
+        if self.handle_count > HANDLES_PER_CONNECTION * self.by_id.len() + SPARE_HANDLES {
             bail!(
                 "the guest holds {} connection handles; drop the handles that it does not need",
                 self.handle_count
@@ -221,11 +248,10 @@ impl ConnectionTable {
     /// The error that the queue of the connection would return.
     pub(crate) fn reserve_send(
         &mut self,
-        handle: &Resource<WitConnection>,
+        ConnectionId(id): ConnectionId,
         len: usize,
         effects: &mut Effects,
     ) -> Result<Arc<ConnectionHandle>, PushError> {
-        let id = handle.rep();
         let entry = self.by_id.get_mut(&id).ok_or(PushError::Closed)?;
         if entry.is_closing {
             return Err(PushError::Closed);

@@ -9,6 +9,8 @@ use wasmtime::{UpdateDeadline, bail};
 use super::batch_progress::BatchProgress;
 use super::connection_table::ConnectionTable;
 use super::output_buffer::STDERR_CONTEXT;
+use super::restore_reason::RestoreReason;
+use super::room_context::RoomContext;
 use super::stopwatch::Stopwatch;
 use super::store_limiter::StoreLimiter;
 use super::suppress_reason::SuppressReason;
@@ -37,6 +39,10 @@ pub(crate) struct GuestState {
     wasi: Option<Box<Mutex<WasiState>>>,
     /// Why the running call must not change anything beyond the host; `None` if it may.
     pub(crate) suppressed: Option<SuppressReason>,
+    /// Why the running call restores state; `None` if it does not.
+    pub(crate) restore_reason: Option<RestoreReason>,
+    /// The room of the instance. Boxed, because few instances have one.
+    pub(crate) room: Option<Box<RoomContext>>,
     /// The progress of the batch that the guest handles; `None` if the running call is for a single event.
     batch: Option<Box<BatchProgress>>,
     /// The host of the test that the guest runs; `None` unless the guest runs a test.
@@ -75,6 +81,8 @@ impl GuestState {
             stopwatch: Stopwatch::new(&ctx.limits, role, io_driver_waker),
             wasi,
             suppressed: None,
+            restore_reason: None,
+            room: None,
             batch: None,
             test_host: None,
             panic: None,
@@ -246,10 +254,10 @@ impl GuestState {
     /// The error that the queue of the connection would return.
     pub(crate) fn reserve_send(
         &mut self,
-        handle: &Resource<WitConnection>,
+        id: ConnectionId,
         len: usize,
     ) -> Result<Arc<ConnectionHandle>, PushError> {
-        self.connections.reserve_send(handle, len, &mut self.effects)
+        self.connections.reserve_send(id, len, &mut self.effects)
     }
 
     /// Reserves a timer that starts after the running call. `None` if the connection has no timer left.
@@ -301,6 +309,7 @@ impl GuestState {
     /// Takes the effects of the call and resets what it has queued.
     pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
         self.connections.reset_call();
+        self.room.iter_mut().for_each(|room| room.reset_call());
         self.effects.take()
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct VersionContext {
     pub(crate) core_instance_count: Option<u64>,
     /// Slots of the pool that one instance takes. Set once the version is compiled.
     pub(crate) pool_slots: OnceLock<usize>,
+    /// Whether the component handles the alarms of rooms. Set once the version is compiled.
+    pub(crate) handles_alarms: OnceLock<bool>,
     pub(crate) log_limiter: LogLimiter,
     /// Limits the log lines of panics, which need no capability.
     pub(crate) panic_limiter: LogLimiter,
@@ -55,6 +57,11 @@ impl VersionContext {
     /// Slots of the pool that one instance takes.
     pub(crate) fn pool_slots(&self) -> usize {
         self.pool_slots.get().copied().unwrap_or(1)
+    }
+
+    /// Whether the component handles the alarms of rooms.
+    pub(crate) fn handles_alarms(&self) -> bool {
+        self.handles_alarms.get().copied().unwrap_or(false)
     }
 
     /// Warns once for each version that a guest uses an interface whose capability its manifest does not request.

@@ -4,7 +4,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -18,6 +18,7 @@ use super::api::{self, ProblemKind};
 use super::api_error::ApiError;
 use super::authorized::{AdminScope, Authorized, ReadScope};
 use super::extract::{TenantParam, ValidatedQuery};
+use narrowboat_core::alarm_time::AlarmTime;
 use narrowboat_core::name::Tenant;
 use narrowboat_core::room_name::RoomName;
 use narrowboat_session::{AwakeRoom, InstanceRegistry, RoomEnd, RoomStoreError, SleepingRoom};
@@ -102,6 +103,7 @@ fn room_info(tenant: &Tenant, plugin: &str, room: AwakeRoom) -> api::RoomInfo {
         memory_bytes: room.memory_bytes,
         state_bytes: room.state_bytes,
         age_seconds: room.awake_for.as_secs(),
+        alarm: room.alarm.map(format_alarm),
     }
 }
 
@@ -127,17 +129,22 @@ pub(super) async fn sleeping(
     Ok(Json(api::SleepingRoomList { rooms, cursor: page.cursor }))
 }
 
-fn sleeping_room_info(SleepingRoom { name, saved }: SleepingRoom) -> api::SleepingRoomInfo {
-    let room = name.to_string();
-    let Some(saved) = saved else {
-        return api::SleepingRoomInfo { room, state_bytes: None, saved_at: None, version: None };
-    };
+fn sleeping_room_info(SleepingRoom { name, saved, alarm }: SleepingRoom) -> api::SleepingRoomInfo {
+    let saved = saved.as_ref();
     api::SleepingRoomInfo {
-        room,
-        state_bytes: Some(saved.state_bytes),
-        saved_at: Some(humantime::format_rfc3339_seconds(saved.saved_at).to_string()),
-        version: Some(saved.version.to_string()),
+        room: name.to_string(),
+        state_bytes: saved.map(|saved| saved.state_bytes),
+        saved_at: saved.map(|saved| humantime::format_rfc3339_seconds(saved.saved_at).to_string()),
+        version: saved.map(|saved| saved.version.to_string()),
+        alarm: alarm.map(format_alarm),
     }
+}
+
+/// The time of an alarm in the form of RFC 3339.
+fn format_alarm(alarm: AlarmTime) -> String {
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(alarm.as_millis()));
+    let time = time.unwrap_or(SystemTime::UNIX_EPOCH);
+    humantime::format_rfc3339_seconds(time).to_string()
 }
 
 /// Closes the connections of a room with 1012, and lets it sleep. Requires the scope `admin`.

@@ -137,6 +137,8 @@ pub const METRICS: &[Metric] = &[
     counter("room_wakes", PLUGIN_LABELS, "Rooms that woke with a saved state"),
     counter("room_saves", PLUGIN_LABELS, "Saves of the state of a room"),
     counter("room_save_failures", PLUGIN_LABELS, "Saves of the state of a room that failed"),
+    counter("room_alarms", PLUGIN_LABELS, "Alarms of rooms that were handled"),
+    counter("room_alarm_failures", PLUGIN_LABELS, "Calls for an alarm of a room that failed"),
     counter(
         "room_lost_events",
         PLUGIN_LABELS,

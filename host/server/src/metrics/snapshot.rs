@@ -172,6 +172,8 @@ impl MetricsSnapshot {
         self.counter("room_wakes", &labels, counters.wakes());
         self.counter("room_saves", &labels, counters.saves());
         self.counter("room_save_failures", &labels, counters.failed_saves());
+        self.counter("room_alarms", &labels, counters.alarms());
+        self.counter("room_alarm_failures", &labels, counters.failed_alarms());
         self.counter("room_lost_events", &labels, counters.lost_events());
     }
 

@@ -31,9 +31,10 @@ impl ServedPlugin {
         self.rollout.registry()
     }
 
-    /// Starts the rollouts and keeps instances ready, unless that has started.
+    /// Starts the rollouts and the upkeep of rooms, and keeps instances ready, unless that has started.
     pub(super) fn start(&self) {
         self.instance_registry().keep_instances_ready();
+        self.instance_registry().keep_rooms();
         let mut task = self.rollout_task.lock().unwrap_or_else(PoisonError::into_inner);
         task.get_or_insert_with(|| tokio::spawn(Arc::clone(&self.rollout).run()).abort_handle());
     }

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::room_presence::RoomPresence;
+use narrowboat_core::alarm_time::AlarmTime;
 use narrowboat_core::room_name::RoomName;
 
 /// A room that is awake, as operators see it.
@@ -19,6 +20,8 @@ pub struct AwakeRoom {
     pub memory_bytes: u64,
     /// The state that was saved or restored last, in bytes.
     pub state_bytes: u64,
+    /// The time of the alarm.
+    pub alarm: Option<AlarmTime>,
 }
 
 impl AwakeRoom {
@@ -29,6 +32,7 @@ impl AwakeRoom {
             awake_for: presence.awake_since.elapsed(),
             memory_bytes: presence.memory_bytes.load(Ordering::Relaxed),
             state_bytes: presence.state_bytes.load(Ordering::Relaxed),
+            alarm: presence.link.alarm(),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, sleep_until};
 
+use super::room_alarm::RoomAlarm;
 use super::room_owners::{RoomOwners, RoomOwnership};
 use super::room_presence::RoomPresence;
 use super::room_record::{RoomRecord, SavedRoomState, merge_older};
@@ -13,7 +14,11 @@ use super::visitor_record::VisitorRecord;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_core::manifest::{RoomSave, RoomSettings};
 use narrowboat_core::room_name::RoomName;
-use narrowboat_runtime::{GuestSnapshot, InstanceMark, Plugin, RoomVisitor, Sha256Digest};
+use narrowboat_keyvalue::{RoomLease, StoredAlarm};
+use narrowboat_runtime::{
+    GuestSnapshot, InstanceMark, Plugin, RoomLink, RoomVisitor, Sha256Digest,
+};
+use narrowboat_schedule::WallClock;
 
 /// The pause after which a room that could not be saved is saved again.
 const SAVE_RETRY: Duration = Duration::from_secs(5);
@@ -30,6 +35,8 @@ pub(crate) struct OpenRoom {
     pub(crate) presence: Arc<RoomPresence>,
     /// Held from the first look at the state to the end of the task.
     ownership: Option<RoomOwnership>,
+    /// The alarm.
+    pub(crate) alarm: RoomAlarm,
     /// When the room sleeps, unless a visitor comes. `None` while it has visitors.
     sleep_at: Option<Instant>,
     /// When the state is saved next, if it is saved in an interval.
@@ -56,6 +63,12 @@ pub(crate) struct OpenRoom {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RoomDuty {
     None,
+    /// Give up the room, which this host no longer owns.
+    Leave,
+    /// Store the alarm that the guest has set.
+    StoreAlarm,
+    /// Call the guest, because its alarm is due.
+    CallAlarm,
     /// Save the state. The room stays awake.
     Save,
     /// Save the state, and drop the instance.
@@ -68,6 +81,7 @@ impl OpenRoom {
             name,
             presence,
             ownership: None,
+            alarm: RoomAlarm::default(),
             sleep_at: None,
             save_at: None,
             is_closing: false,
@@ -88,14 +102,44 @@ impl OpenRoom {
         }
     }
 
+    /// The room as its instance knows it.
+    pub(crate) fn link(&self) -> &Arc<RoomLink> {
+        &self.presence.link
+    }
+
+    /// The lease of the room; `None` before the store has been asked.
+    pub(crate) fn lease(&self) -> Option<&Arc<RoomLease>> {
+        self.link().lease.get()
+    }
+
+    /// Takes the lease and the alarm that the store has given.
+    pub(crate) fn take_lease(
+        &mut self,
+        lease: RoomLease,
+        alarm: Option<StoredAlarm>,
+    ) -> Arc<RoomLease> {
+        let link = Arc::clone(self.link());
+        self.alarm.load(alarm, &link);
+        Arc::clone(link.lease.get_or_init(|| Arc::new(lease)))
+    }
+
     /// Waits until the room has a duty. The future can be dropped and made again.
-    pub(crate) async fn wait_for_duty(&mut self, settings: &RoomSettings, is_closing: bool) {
+    pub(crate) async fn wait_for_duty(
+        &mut self,
+        settings: &RoomSettings,
+        is_closing: bool,
+        clock: &WallClock,
+    ) {
         loop {
             self.set_times(settings, is_closing);
-            if self.duty() != RoomDuty::None {
+            if self.duty(clock) != RoomDuty::None {
                 return;
             }
-            let next = [self.sleep_at, self.save_at].into_iter().flatten().min();
+            let alarm = self.alarm.next_look(self.link(), clock.now());
+            let lease = self.lease().filter(|lease| lease.can_end());
+            let lease_end = lease.map(|lease| Instant::now() + lease.time_left());
+            let times = [self.sleep_at, self.save_at, alarm, lease_end];
+            let next = times.into_iter().flatten().min();
             let due = async {
                 match next {
                     Some(next) => sleep_until(next).await,
@@ -104,6 +148,7 @@ impl OpenRoom {
             };
             tokio::select! {
                 () = due => {}
+                () = clock.wait_until_set() => {}
                 () = self.presence.wait_for_change() => return,
             }
         }
@@ -112,7 +157,9 @@ impl OpenRoom {
     /// Sets the times of the next duties.
     pub(crate) fn set_times(&mut self, settings: &RoomSettings, is_closing: bool) {
         let now = Instant::now();
-        let is_closing = is_closing || self.is_ending;
+        // A room that an alarm has woken sleeps at once afterwards.
+        let is_woken_by_alarm = self.lease().is_some() && !self.presence.was_visited();
+        let is_closing = is_closing || self.is_ending || is_woken_by_alarm;
         let begins_closing = is_closing && !std::mem::replace(&mut self.is_closing, is_closing);
         if !self.presence.is_empty() {
             (self.sleep_at, self.busy_since, self.failed_saves) = (None, None, 0);
@@ -134,9 +181,15 @@ impl OpenRoom {
     }
 
     /// The duty that is due.
-    pub(crate) fn duty(&self) -> RoomDuty {
+    pub(crate) fn duty(&self, clock: &WallClock) -> RoomDuty {
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
-        if is_due(self.sleep_at) {
+        if !self.link().is_owned() {
+            RoomDuty::Leave
+        } else if self.alarm.is_store_due(self.link()) {
+            RoomDuty::StoreAlarm
+        } else if self.alarm.is_call_due(self.link(), clock.now()) {
+            RoomDuty::CallAlarm
+        } else if is_due(self.sleep_at) {
             RoomDuty::Sleep
         } else if is_due(self.save_at) {
             RoomDuty::Save
@@ -211,7 +264,7 @@ impl OpenRoom {
 
     /// Whether the last record has the same states as `record`, so that it need not be written.
     pub(crate) fn has_saved(&self, record: &RoomRecord) -> bool {
-        let RoomRecord { saved_at: _, current, visitors, previous, older } = record;
+        let RoomRecord { token: _, saved_at: _, current, visitors, previous, older } = record;
         let saved = self.record.as_ref().filter(|_| self.is_stored);
         saved.is_some_and(|saved| {
             saved.current == *current
@@ -246,7 +299,8 @@ impl OpenRoom {
             None => merge_older(version, ran_before.iter().copied()),
         };
         let visitors = visitors.into_iter().map(VisitorRecord::from).collect();
-        RoomRecord { saved_at: SystemTime::now(), current, visitors, previous, older }
+        let token = self.lease().map_or(0, |lease| lease.token());
+        RoomRecord { token, saved_at: SystemTime::now(), current, visitors, previous, older }
     }
 
     /// Records that `record` is in the store, or that the room has no state.

@@ -9,6 +9,8 @@ pub struct RoomCounters {
     saves: AtomicU64,
     failed_saves: AtomicU64,
     lost_events: AtomicU64,
+    alarms: AtomicU64,
+    failed_alarms: AtomicU64,
 }
 
 impl RoomCounters {
@@ -30,6 +32,24 @@ impl RoomCounters {
     /// Events of instances that ended before the state after them was saved.
     pub fn lost_events(&self) -> u64 {
         self.lost_events.load(Ordering::Relaxed)
+    }
+
+    /// Alarms that a guest has handled.
+    pub fn alarms(&self) -> u64 {
+        self.alarms.load(Ordering::Relaxed)
+    }
+
+    /// Calls for an alarm that have failed.
+    pub fn failed_alarms(&self) -> u64 {
+        self.failed_alarms.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn record_alarm(&self) {
+        self.alarms.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn record_failed_alarm(&self) {
+        self.failed_alarms.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn record_wake(&self) {

@@ -26,6 +26,8 @@ pub(crate) struct SavedRoomState {
 /// The record of a room that sleeps, or that has a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RoomRecord {
+    /// The number of the owner that wrote the record. 0 where leases do not end.
+    pub(crate) token: u64,
     pub(crate) saved_at: SystemTime,
     pub(crate) current: SavedRoomState,
     /// The visitors of the room then. Empty if the room was saved to sleep.
@@ -40,6 +42,9 @@ pub(crate) struct RoomRecord {
 #[derive(Serialize, Deserialize)]
 struct RecordHead {
     format: u32,
+    /// Directly behind the format: the store compares it with the numbers of leases.
+    #[serde(default, skip_serializing_if = "is_no_token")]
+    token: u64,
     saved_at_ms: u64,
     current: StateHead,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,6 +152,7 @@ impl RoomRecord {
         };
         let head = RecordHead {
             format: FORMAT,
+            token: self.token,
             saved_at_ms: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX),
             current: self.current.head(),
             previous: self.previous.as_ref().map(SavedRoomState::head),
@@ -181,8 +187,13 @@ impl RoomRecord {
         };
         let saved_at =
             SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(head.saved_at_ms))?;
-        Some(Self { saved_at, current, visitors, previous, older: head.older })
+        let RecordHead { token, older, .. } = head;
+        Some(Self { token, saved_at, current, visitors, previous, older })
     }
+}
+
+fn is_no_token(token: &u64) -> bool {
+    *token == 0
 }
 
 fn is_zero(len: &usize) -> bool {
@@ -221,6 +232,7 @@ mod tests {
 
     fn record() -> RoomRecord {
         RoomRecord {
+            token: 0,
             saved_at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
             current: state("b"),
             visitors: Vec::new(),
@@ -237,6 +249,14 @@ mod tests {
         for record in [record(), without, cleared] {
             assert_eq!(RoomRecord::decode(&record.encode()), Some(record));
         }
+    }
+
+    #[test]
+    fn the_store_finds_the_number_of_the_owner_at_the_beginning_of_a_record() {
+        let record = RoomRecord { token: 1_764_547_200_000_000, ..record() };
+        let bytes = record.encode();
+        assert!(bytes.starts_with(b"{\"format\":1,\"token\":1764547200000000,"));
+        assert_eq!(RoomRecord::decode(&bytes), Some(record));
     }
 
     #[test]

@@ -1,12 +1,17 @@
 //! The state of the rooms of a plugin in the key-value store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
 use super::room_record::RoomRecord;
+use narrowboat_core::name::Tenant;
 use narrowboat_core::room_name::RoomName;
-use narrowboat_keyvalue::{Bucket, KeyvalueError, KeyvalueStore};
+use narrowboat_keyvalue::{
+    AlarmChange, AlarmPage, KeyvalueError, KeyvalueStore, RecordChange, RoomChange, RoomKey,
+    RoomLease, RoomOpening, StoredAlarm, StoredRoom,
+};
 use narrowboat_quota::QuotaChain;
 use narrowboat_runtime::Plugin;
 
@@ -14,9 +19,18 @@ use narrowboat_runtime::Plugin;
 #[derive(Debug, Clone)]
 pub(crate) struct RoomStore {
     store: Arc<KeyvalueStore>,
-    bucket: Bucket,
+    tenant: Tenant,
     plugin: Arc<str>,
     quota: Arc<QuotaChain>,
+}
+
+/// What the store has of a room, for the host that owns the room from now on.
+#[derive(Debug)]
+pub(crate) struct OwnedRoom {
+    pub(crate) lease: RoomLease,
+    /// The record; [`RoomStoreError::Damaged`] if it cannot be read.
+    pub(crate) record: Result<Option<RoomRecord>, RoomStoreError>,
+    pub(crate) alarm: Option<StoredAlarm>,
 }
 
 /// Why the state of a room cannot be read or written.
@@ -28,66 +42,113 @@ pub enum RoomStoreError {
     /// The record cannot be read.
     #[error("its saved state is damaged, or a newer host wrote it")]
     Damaged,
+    /// Another host owns the room. Its lease ends after this time, unless that host renews it.
+    #[error("another host owns the room")]
+    OwnedElsewhere(Duration),
 }
 
 impl RoomStore {
     pub(crate) fn new(plugin: &Plugin) -> Self {
         Self {
             store: Arc::clone(&plugin.keyvalue),
-            bucket: Bucket::rooms(&plugin.tenant),
+            tenant: plugin.tenant.clone(),
             plugin: Arc::clone(&plugin.name),
             quota: Arc::clone(&plugin.quota),
         }
     }
 
-    /// Reads the record of a room; `None` if the room has none.
-    pub(crate) async fn load(&self, room: &RoomName) -> Result<Option<RoomRecord>, RoomStoreError> {
-        let bytes = self.store.get(&self.bucket, &self.key(room)).await?;
-        bytes.map(|bytes| RoomRecord::decode(&bytes).ok_or(RoomStoreError::Damaged)).transpose()
+    /// Becomes the owner of a room, and reads what the store has of it.
+    pub(crate) async fn open(&self, room: &RoomName) -> Result<OwnedRoom, RoomStoreError> {
+        let (lease, StoredRoom { record, alarm }) =
+            match self.store.open_room(&self.key(room)).await? {
+                RoomOpening::Opened(lease, stored) => (lease, stored),
+                RoomOpening::OwnedElsewhere(left) => {
+                    return Err(RoomStoreError::OwnedElsewhere(left));
+                }
+            };
+        let decode = |bytes: Vec<u8>| RoomRecord::decode(&bytes).ok_or(RoomStoreError::Damaged);
+        Ok(OwnedRoom { lease, record: record.map(decode).transpose(), alarm })
     }
 
-    /// Whether a room has a record.
+    /// Whether a room has a record or an alarm.
     pub(crate) async fn has(&self, room: &RoomName) -> Result<bool, RoomStoreError> {
-        Ok(self.store.exists(&self.bucket, &self.key(room)).await?)
+        Ok(self.store.read_room(&self.key(room)).await? != StoredRoom::default())
     }
 
-    /// Writes the record of a room. It is durable when this returns, if the store is.
-    pub(crate) async fn save(
+    /// Changes the record and the alarm of a room. The change is durable when this returns, if the store is.
+    pub(crate) async fn change(
         &self,
         room: &RoomName,
-        record: &RoomRecord,
+        lease: &RoomLease,
+        record: Option<&RoomRecord>,
+        alarm: Option<AlarmChange>,
     ) -> Result<(), RoomStoreError> {
-        Ok(self.store.set(&self.bucket, &self.key(room), record.encode(), &self.quota).await?)
+        let record = record.map_or(RecordChange::Keep, |it| RecordChange::Set(it.encode()));
+        let change = RoomChange { record, alarm };
+        Ok(self.store.change_room(&self.key(room), lease, change, &self.quota).await?)
     }
 
-    /// Deletes the record of a room.
-    pub(crate) async fn delete(&self, room: &RoomName) -> Result<(), RoomStoreError> {
-        Ok(self.store.delete(&self.bucket, &self.key(room)).await?)
+    /// Deletes the record and the alarm of a room.
+    pub(crate) async fn delete(
+        &self,
+        room: &RoomName,
+        lease: &RoomLease,
+        alarm: Option<StoredAlarm>,
+    ) -> Result<(), RoomStoreError> {
+        let alarm = alarm.map(|alarm| AlarmChange { from: Some(alarm.time), to: None });
+        let change = RoomChange { record: RecordChange::Delete, alarm };
+        Ok(self.store.change_room(&self.key(room), lease, change, &self.quota).await?)
     }
 
-    /// Lists a page of the rooms that have a record. `show` gets each name and record, or `None` in the place of a record that
-    /// cannot be read. `cursor` is the one of the page before; the next one is returned.
+    /// Gives up a room, so that another host can open it at once.
+    pub(crate) async fn close(
+        &self,
+        room: &RoomName,
+        lease: &RoomLease,
+    ) -> Result<(), RoomStoreError> {
+        Ok(self.store.close_room(&self.key(room), lease).await?)
+    }
+
+    /// Renews leases. One that has been lost is marked.
+    pub(crate) async fn renew(
+        &self,
+        leases: Vec<(RoomName, Arc<RoomLease>)>,
+    ) -> Result<(), RoomStoreError> {
+        let leases: Vec<_> =
+            leases.into_iter().map(|(room, lease)| (self.key(&room), lease)).collect();
+        Ok(self.store.renew_leases(&self.tenant, &leases).await?)
+    }
+
+    /// Lists a page of alarms, the earliest first.
+    pub(crate) async fn list_alarms(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<AlarmPage, RoomStoreError> {
+        Ok(self.store.list_alarms(&self.tenant, &self.plugin, cursor, limit).await?)
+    }
+
+    /// Lists a page of the rooms that have a record. `show` gets each name, its record, or `None` in the place of a record
+    /// that cannot be read, and its alarm. `cursor` is the one of the page before; the next one is returned.
     pub(crate) async fn list<T>(
         &self,
         cursor: Option<&str>,
         limit: usize,
-        show: impl Fn(RoomName, Option<RoomRecord>) -> T,
+        show: impl Fn(RoomName, Option<RoomRecord>, Option<StoredAlarm>) -> T,
     ) -> Result<(Vec<T>, Option<String>), RoomStoreError> {
-        let prefix = format!("{} ", self.plugin);
-        let page = self.store.list(&self.bucket, &prefix, cursor, limit).await?;
+        let page = self.store.list_rooms(&self.tenant, &self.plugin, cursor, limit).await?;
         let mut rooms = Vec::with_capacity(page.keys.len());
-        for key in page.keys {
-            let Some(room) = key.strip_prefix(&prefix).and_then(RoomName::parse) else { continue };
+        for room in page.keys.iter().filter_map(|name| RoomName::parse(name)) {
             // A room may have been reset meanwhile.
-            if let Some(bytes) = self.store.get(&self.bucket, &key).await? {
-                rooms.push(show(room, RoomRecord::decode(&bytes)));
+            let stored = self.store.read_room(&self.key(&room)).await?;
+            if let Some(bytes) = stored.record {
+                rooms.push(show(room, RoomRecord::decode(&bytes), stored.alarm));
             }
         }
         Ok((rooms, page.cursor))
     }
 
-    /// The key of a room. Neither the name of a plugin nor that of a room has a space.
-    fn key(&self, room: &RoomName) -> String {
-        format!("{} {room}", self.plugin)
+    fn key(&self, room: &RoomName) -> RoomKey {
+        RoomKey::new(&self.tenant, &self.plugin, room)
     }
 }

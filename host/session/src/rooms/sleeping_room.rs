@@ -3,7 +3,9 @@
 use std::time::SystemTime;
 
 use super::room_record::RoomRecord;
+use narrowboat_core::alarm_time::AlarmTime;
 use narrowboat_core::room_name::RoomName;
+use narrowboat_keyvalue::StoredAlarm;
 use narrowboat_runtime::Sha256Digest;
 
 /// A room that sleeps, as operators see it.
@@ -13,6 +15,8 @@ pub struct SleepingRoom {
     pub name: RoomName,
     /// Its state; `None` if the record cannot be read.
     pub saved: Option<SleepingRoomState>,
+    /// The time of the alarm.
+    pub alarm: Option<AlarmTime>,
 }
 
 /// The saved state of a room, as operators see it.
@@ -36,12 +40,16 @@ pub struct SleepingRoomPage {
 }
 
 impl SleepingRoom {
-    pub(crate) fn new(name: RoomName, record: Option<RoomRecord>) -> Self {
+    pub(crate) fn new(
+        name: RoomName,
+        record: Option<RoomRecord>,
+        alarm: Option<StoredAlarm>,
+    ) -> Self {
         let saved = record.map(|RoomRecord { saved_at, current, .. }| SleepingRoomState {
             saved_at,
             version: current.version,
             state_bytes: current.state_len() as u64,
         });
-        Self { name, saved }
+        Self { name, saved, alarm: alarm.map(|alarm| alarm.time) }
     }
 }

@@ -77,6 +77,7 @@ impl SharedInstanceTask {
     /// queue is dropped before the task: a call that the drop fails is repeated in another instance, and not here.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         self.run_loop(&mut queue).await;
+        self.release_room().await;
         let fault = self.room.as_mut().and_then(|room| room.wake_fault.take());
         if let Some(fault) = fault {
             refuse_calls(queue, &fault);
@@ -246,6 +247,7 @@ impl SharedInstanceTask {
             }
             Job::Command(command) => self.run_command(command).await,
             Job::EndRoom(request) => self.end_room(request).await,
+            Job::Alarm(alarm) => self.wake_for_alarm(alarm).await,
         }
     }
 
@@ -310,7 +312,7 @@ impl SharedInstanceTask {
             if self.instance.as_ref().is_some_and(|instance| instance.is_dead()) {
                 return outcome;
             }
-            if !self.save_before_effects().await {
+            if !self.save_before_effects(&effects).await {
                 let problem = "its state could not be saved".to_owned();
                 return CallOutcome::failed(GuestFault::RoomUnavailable(problem));
             }
@@ -335,7 +337,7 @@ impl SharedInstanceTask {
         Some(result)
     }
 
-    async fn start_instance(&mut self) -> Result<(), GuestFault> {
+    pub(super) async fn start_instance(&mut self) -> Result<(), GuestFault> {
         if self.room.is_some() {
             let woken = self.wake_room().await;
             if let (Some(room), Err(fault)) = (&mut self.room, &woken) {
@@ -375,6 +377,7 @@ impl Drop for SharedInstanceTask {
     fn drop(&mut self) {
         if let Some(room) = &self.room {
             self.registry.rooms.remove(&room.name, &room.presence);
+            room.alarm.stored().iter().for_each(|alarm| self.registry.rooms.alarms.add(alarm.time));
         }
         let parked = self.slot.take_parked();
         self.slot.close();

@@ -1,11 +1,12 @@
 //! The jobs of the task that owns a shared instance.
 
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::queued_call::QueuedCall;
 use crate::member_turn::MemberTurn;
 use crate::owner_command::OwnerCommand;
 use crate::rooms::EndRoom;
+use narrowboat_core::alarm_time::AlarmTime;
 use narrowboat_core::fault::GuestFault;
 
 /// Jobs that wait for the task of one instance. A session whose job finds the queue full waits for room.
@@ -23,6 +24,16 @@ pub(crate) enum Job {
     Command(OwnerCommand),
     /// Ends a room, because an operator wants that.
     EndRoom(EndRoom),
+    /// Wakes a room for its alarm.
+    Alarm(AlarmJob),
+}
+
+/// A request to wake a room for its alarm.
+pub(crate) struct AlarmJob {
+    /// The time at which the store lists the alarm.
+    pub(crate) time: AlarmTime,
+    /// One of the rooms that wake for alarms at a time.
+    pub(crate) permit: OwnedSemaphorePermit,
 }
 
 /// Answers the calls that wait for a room which cannot be opened, so that their handshakes do not try again at once.

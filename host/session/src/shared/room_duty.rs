@@ -8,8 +8,11 @@ use narrowboat_core::manifest::RoomSettings;
 
 /// Waits until a room has a duty. Its settings are those of the live version.
 pub(super) async fn wait_for_duty(room: &mut OpenRoom, registry: &InstanceRegistry) {
-    match room_settings(registry) {
-        Some(settings) => room.wait_for_duty(&settings, registry.rooms.is_closing()).await,
+    let live = registry.plugin.live_version();
+    match live.rooms() {
+        Some(settings) => {
+            room.wait_for_duty(settings, registry.rooms.is_closing(), live.clock()).await;
+        }
         None => std::future::pending().await,
     }
 }

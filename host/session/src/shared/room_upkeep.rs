@@ -5,17 +5,13 @@ use std::sync::atomic::Ordering;
 
 use super::instance_task::SharedInstanceTask;
 use super::room_duty::room_settings;
-use crate::owner_command::{Direction, MigrateCommand, MigrateResult};
-use crate::rooms::{
-    EndRoom, OpenRoom, RoomDuty, RoomEnd, RoomRecord, RoomStore, RoomStoreError, SavedRoomState,
-};
-use crate::skipped_disconnects::log_skipped_disconnects;
-use narrowboat_core::fault::{Fault, GuestFault, HostFault};
-use narrowboat_core::host_close::HostClose;
+use crate::rooms::{OpenRoom, RoomDuty, RoomRecord, RoomStore, RoomStoreError, SavedRoomState};
+use narrowboat_core::fault::{GuestFault, HostFault};
 use narrowboat_core::manifest::{RoomSave, RoomSettings};
+use narrowboat_keyvalue::AlarmChange;
 use narrowboat_runtime::{
-    GuestSnapshot, Instance, InstanceMark, MigrationStats, RoomSaveReason, RoomState, RoomVisitor,
-    Sha256Digest, Version,
+    Effect, GuestSnapshot, InstanceMark, RoomSaveReason, RoomState, RoomVisitor, Sha256Digest,
+    Version,
 };
 
 /// The result of an attempt to save a room.
@@ -49,12 +45,13 @@ impl SharedInstanceTask {
 
     /// Saves the state of the room before the effects of a call take place. If that fails, the instance and its
     /// connections end, and the effects must not take place. Returns false then.
-    pub(super) async fn save_before_effects(&mut self) -> bool {
+    pub(super) async fn save_before_effects(&mut self, effects: &[Effect]) -> bool {
         let Some(settings) = room_settings(&self.registry) else { return true };
         let made = self.make_record(RoomSaveReason::Checkpoint, &settings).await;
         let outcome = match made {
             Ok((record, mark)) => {
-                let written = self.write_record(record.as_ref()).await;
+                let alarm = self.alarm_change_by(effects);
+                let written = self.write_record(record.as_ref(), alarm).await;
                 self.finish_save(written, record, mark)
             }
             Err(outcome) => outcome,
@@ -66,82 +63,24 @@ impl SharedInstanceTask {
         is_saved
     }
 
-    /// Closes the connections of the room for an operator, and lets it sleep or deletes its state.
-    pub(super) async fn end_room(&mut self, EndRoom { end, reply }: EndRoom) {
-        let Some(room) = &mut self.room else { return };
-        let result = match end {
-            RoomEnd::Close => {
-                room.sleep_soon();
-                let connections = self.instance.iter().flat_map(|instance| instance.connections());
-                connections.for_each(|connection| {
-                    connection.outbound.close(HostClose::RoomClosed.frame());
-                });
-                Ok(())
-            }
-            RoomEnd::Reset => {
-                room.own(&self.registry.room_owners, &self.registry.plugin).await;
-                let deleted = RoomStore::new(&self.registry.plugin).delete(&room.name).await;
-                if deleted.is_ok() {
-                    self.drop_instance(&HostFault::RoomReset);
-                }
-                deleted
-            }
-        };
-        // The operator may have left.
-        let _ = reply.send(result);
-    }
-
-    /// Counts the events of an instance that ends, whose state was not saved.
-    pub(super) fn count_lost_events(&self, instance: &Instance) {
-        if let Some(room) = &self.room {
-            let lost = room.unsaved_events(instance.mark());
-            self.registry.rooms.counters.record_lost_events(lost);
-        }
-    }
-
-    /// Whether a rollback finds no state that the room left the version before with, because the room woke on the version
-    /// that is rolled back.
-    pub(super) fn lacks_rollback_state(&self, command: &MigrateCommand) -> bool {
-        let to = command.to.digest();
-        let before = self.plugin().versions_before(to);
-        let runs_newer = |instance: &Instance| {
-            let version = instance.version().digest();
-            version != to && !before.contains(&version)
-        };
-        self.room.is_some()
-            && command.direction == Direction::Rollback
-            && self.instance.as_deref().is_some_and(runs_newer)
-            && !self.registration.has_snapshot()
-    }
-
-    /// Ends the room, since no older version may have its state. Its next visitor wakes it with the state that the store
-    /// has for the version that is live again.
-    pub(super) fn restart_for_rollback(&mut self, command: MigrateCommand) {
-        let consumers = self.instance.as_ref().map_or(0, |instance| instance.connections().count());
-        let lost_events = self.instance.as_ref().map_or(0, |instance| instance.event_count());
-        self.drop_instance(&HostFault::RoomUnsaved);
-        let stats = MigrationStats { closed: consumers as u64, lost_events, ..Default::default() };
-        // The rollout may have ended.
-        let _ = command.reply.send(MigrateResult { stats, ..MigrateResult::default() });
-    }
-
-    /// Drops the instance, and ends its connections with a fault.
-    pub(super) fn drop_instance(&mut self, fault: &HostFault) {
-        let Some(instance) = self.instance.take() else { return };
-        if *fault != HostFault::RoomReset {
-            self.count_lost_events(&instance);
-        }
-        let version = instance.version().digest();
-        log_skipped_disconnects(&self.plugin().label, Some(version), instance.consumer_ids().len());
-        for connection in instance.connections() {
-            connection.outbound.fail(Fault::Host(fault.clone()));
-        }
+    /// The change of the alarm that the effects of a call make, and that the store has to have before they take place.
+    fn alarm_change_by(&self, effects: &[Effect]) -> Option<AlarmChange> {
+        let room = self.room.as_ref()?;
+        let set = effects.iter().rev().find_map(|effect| match effect {
+            Effect::SetAlarm(_, time) => Some(*time),
+            _ => None,
+        });
+        room.alarm.change_to(set.unwrap_or_else(|| room.link().alarm()))
     }
 
     /// Does what the room needs now. Returns whether it sleeps from now on, or its instance is gone, so that the task has
     /// to end.
     pub(super) async fn keep_room(&mut self) -> bool {
         let is_empty = self.room.as_ref().is_some_and(|room| room.presence.is_empty());
+        if self.room.as_ref().is_some_and(|room| !room.link().is_owned()) {
+            self.leave_room();
+            return true;
+        }
         if is_empty && self.registry.rooms.is_closing() {
             // The live version gets the state when the room wakes.
             self.postponed_move = None;
@@ -158,8 +97,17 @@ impl SharedInstanceTask {
         let Some(room) = &mut self.room else { return false };
         room.presence.memory_bytes.store(memory, Ordering::Relaxed);
         room.set_times(&settings, is_closing);
-        match room.duty() {
+        match room.duty(self.registry.plugin.live_version().clock()) {
             RoomDuty::None => false,
+            RoomDuty::Leave => {
+                self.leave_room();
+                true
+            }
+            RoomDuty::StoreAlarm => {
+                self.store_alarm().await;
+                false
+            }
+            RoomDuty::CallAlarm => self.call_alarm().await,
             RoomDuty::Save => {
                 self.save_room(RoomSaveReason::Checkpoint, &settings).await
                     == RoomSaveOutcome::Ended
@@ -171,8 +119,7 @@ impl SharedInstanceTask {
     /// Whether the room has no state yet, no visitor, and has rejected all who came.
     fn is_unvisited(&self) -> bool {
         let Some(room) = &self.room else { return false };
-        let has_consumer =
-            self.instance.as_ref().is_none_or(|instance| instance.has_had_consumer());
+        let has_consumer = self.instance.as_ref().is_none_or(|instance| instance.may_have_state());
         !has_consumer && !room.has_record() && room.presence.is_empty()
     }
 
@@ -234,7 +181,7 @@ impl SharedInstanceTask {
         if is_parked {
             self.slot.park(self.instance.take());
         }
-        let written = self.write_record(record.as_ref()).await;
+        let written = self.write_record(record.as_ref(), None).await;
         if is_parked && !self.reclaim_instance().await {
             return RoomSaveOutcome::Ended;
         }
@@ -256,7 +203,7 @@ impl SharedInstanceTask {
         self.room.iter_mut().for_each(|room| room.set_next_save(settings));
         let instance = self.instance.as_ref().ok_or(RoomSaveOutcome::Saved)?;
         let (mark, version) = (instance.mark(), instance.version().digest());
-        let is_rejecting = !instance.has_had_consumer();
+        let is_rejecting = !instance.may_have_state();
         let room = self.room.as_mut().ok_or(RoomSaveOutcome::Ended)?;
         if room.is_saved(mark) || is_rejecting && !room.has_record() {
             return Err(RoomSaveOutcome::Saved);
@@ -323,15 +270,19 @@ impl SharedInstanceTask {
         Some(room.next_record(saved, visitors, version, &ran_before, left, may_roll_back))
     }
 
-    /// Writes a record, unless the store has it.
-    async fn write_record(&self, record: Option<&RoomRecord>) -> Result<(), RoomStoreError> {
-        let Some(room) = &self.room else { return Ok(()) };
+    /// Writes a record, unless the store has it, and a change of the alarm.
+    async fn write_record(
+        &mut self,
+        record: Option<&RoomRecord>,
+        alarm: Option<AlarmChange>,
+    ) -> Result<(), RoomStoreError> {
         let store = RoomStore::new(self.plugin());
-        match record {
-            Some(record) if room.has_saved(record) => Ok(()),
-            Some(record) => store.save(&room.name, record).await,
-            None => Ok(()),
-        }
+        let Some(room) = &mut self.room else { return Ok(()) };
+        let Some(lease) = room.lease().cloned() else { return Ok(()) };
+        let record = record.filter(|record| !room.has_saved(record));
+        store.change(&room.name, &lease, record, alarm).await?;
+        alarm.into_iter().for_each(|change| room.alarm.set_stored(change));
+        Ok(())
     }
 
     /// After the guest has failed to save the state: ends the room if the instance died of that. Otherwise the room stays

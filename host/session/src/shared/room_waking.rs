@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::instance_task::SharedInstanceTask;
 use crate::migrating_owner::MigratingOwner;
-use crate::rooms::{RoomRecord, RoomStore, SavedRoomState};
+use crate::rooms::{OwnedRoom, RoomRecord, RoomStore, RoomStoreError, SavedRoomState};
 use narrowboat_config::FailedMovePolicy;
 use narrowboat_core::fault::GuestFault;
-use narrowboat_runtime::{Effect, Instance, LostVisitor, RoomStartError, Sha256Digest, Version};
+use narrowboat_runtime::{
+    Effect, Instance, LostVisitor, RoomLink, RoomStartError, Sha256Digest, Version,
+};
 
 /// An instance of a room that has been started, and what its start leaves to do.
 struct StartedRoom {
@@ -27,7 +29,7 @@ impl SharedInstanceTask {
     /// [`GuestFault::RoomUnavailable`] if the state cannot be read or saved, or belongs to a newer version; and as
     /// [`Instance::new`].
     pub(super) async fn wake_room(&mut self) -> Result<(), GuestFault> {
-        let stored = self.load_record().await?;
+        let stored = self.open_room().await?;
         // After the wait for the record.
         let version = self.plugin().live_version();
         let stored_by = stored.as_ref().map(|stored| stored.current.version);
@@ -53,7 +55,7 @@ impl SharedInstanceTask {
         }
         self.instance = Some(Box::new(instance));
         // The next attempt would call `disconnect` of the lost visitors again.
-        if has_changed && !self.save_before_effects().await {
+        if has_changed && !self.save_before_effects(&effects).await {
             return Err(GuestFault::RoomUnavailable("its state cannot be saved".to_owned()));
         }
         self.effect_applier().apply(effects);
@@ -69,7 +71,9 @@ impl SharedInstanceTask {
         let saved = record.map(|record| record.current.clone());
         let lost = record.map(|record| self.lost_visitors(record)).unwrap_or_default();
         let runs_elsewhere = version.starts_on_guest_thread();
-        let work = move || start_room(&version, saved, &lost);
+        let link = self.room.as_ref().map(|room| Arc::clone(room.link()));
+        let link = link.ok_or(RoomStartError::Start(GuestFault::InstanceLost))?;
+        let work = move || start_room(&version, &link, saved, &lost);
         match runs_elsewhere {
             true => {
                 let lost = || Err(RoomStartError::Start(GuestFault::InstanceLost));
@@ -125,15 +129,31 @@ impl SharedInstanceTask {
         started.map_err(RoomStartError::into_fault)
     }
 
-    async fn load_record(&mut self) -> Result<Option<RoomRecord>, GuestFault> {
-        let Some(room) = &mut self.room else { return Ok(None) };
-        room.own(&self.registry.room_owners, &self.registry.plugin).await;
+    /// Becomes the owner of the room. Returns its record.
+    async fn open_room(&mut self) -> Result<Option<RoomRecord>, GuestFault> {
+        self.own_room().await;
         if self.registry.is_retired() {
             let problem = "the plugin has been replaced".to_owned();
             return Err(GuestFault::RoomUnavailable(problem));
         }
-        let loaded = RoomStore::new(&self.registry.plugin).load(&room.name).await;
-        loaded.map_err(|error| GuestFault::RoomUnavailable(error.to_string()))
+        let store = RoomStore::new(&self.registry.plugin);
+        let Some(room) = &mut self.room else { return Ok(None) };
+        let opened = store.open(&room.name).await.and_then(|OwnedRoom { lease, record, alarm }| {
+            room.take_lease(lease, alarm);
+            record
+        });
+        match opened {
+            Ok(record) => Ok(record),
+            Err(RoomStoreError::OwnedElsewhere(left)) => Err(GuestFault::RoomElsewhere(left)),
+            Err(error) => Err(GuestFault::RoomUnavailable(error.to_string())),
+        }
+    }
+
+    /// Waits until no other task of this process owns the room.
+    pub(super) async fn own_room(&mut self) {
+        if let Some(room) = &mut self.room {
+            room.own(&self.registry.room_owners, &self.registry.plugin).await;
+        }
     }
 
     /// The record with the state that a version may get.
@@ -171,6 +191,7 @@ impl SharedInstanceTask {
 /// left out the next time, so that it does not keep the room closed.
 fn start_room(
     version: &Arc<Version>,
+    link: &Arc<RoomLink>,
     saved: Option<SavedRoomState>,
     lost: &[LostVisitor],
 ) -> Result<StartedRoom, RoomStartError> {
@@ -178,7 +199,8 @@ fn start_room(
     let saved = saved.and_then(|saved| Some((saved.schema, saved.state?)));
     let Some((schema, state)) = saved else {
         let instance = Instance::new(Arc::clone(version), reserve()?);
-        let instance = instance.map_err(RoomStartError::Start)?;
+        let mut instance = instance.map_err(RoomStartError::Start)?;
+        instance.enter_room(Arc::clone(link));
         return Ok(StartedRoom {
             instance,
             effects: Vec::new(),
@@ -187,7 +209,8 @@ fn start_room(
         });
     };
     let wake = |lost: &[LostVisitor]| {
-        Instance::wake_room(Arc::clone(version), reserve()?, (schema, &state), lost)
+        let (version, link) = (Arc::clone(version), Arc::clone(link));
+        Instance::wake_room(version, reserve()?, (schema, &state), lost, link)
     };
     let woken = match wake(lost) {
         Err(RoomStartError::Disconnect(fault)) => {

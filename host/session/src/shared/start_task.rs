@@ -28,6 +28,17 @@ pub(crate) fn visit_room(registry: &Arc<InstanceRegistry>, name: &RoomName) -> S
     })
 }
 
+/// Starts the task of a room that sleeps, without a visitor. Returns `None` if the room is awake.
+pub(crate) fn wake_room(
+    registry: &Arc<InstanceRegistry>,
+    name: &RoomName,
+) -> Option<SharedInstance> {
+    registry.rooms.wake(name, |queue, instance, presence| {
+        let room = Box::new(OpenRoom::new(name.clone(), presence));
+        start_task(registry, queue, instance, Some(room));
+    })
+}
+
 fn start_task(
     registry: &Arc<InstanceRegistry>,
     queue: mpsc::Receiver<Job>,

@@ -15,8 +15,8 @@ use crate::skipped_disconnects::log_skipped_disconnects;
 use narrowboat_config::FailedMovePolicy;
 use narrowboat_core::fault::{Fault, GuestFault, HostFault};
 use narrowboat_runtime::{
-    Instance, Migration, MigrationError, MigrationStats, MovePatience, PreSnapshots, StateSource,
-    TrialState, Version, migrate, restart_consumers, run_on_dedicated_thread,
+    Effect, Instance, Migration, MigrationError, MigrationStats, MovePatience, PreSnapshots,
+    StateSource, TrialState, Version, migrate, restart_consumers, run_on_dedicated_thread,
 };
 
 /// Consumers whose snapshots are taken between two looks at the job queue, ahead of a migration.
@@ -164,8 +164,8 @@ impl MigratingOwner for SharedInstanceTask {
         migration
     }
 
-    async fn prepare_effects(&mut self) -> bool {
-        !self.holds_effects() || self.save_before_effects().await
+    async fn prepare_effects(&mut self, effects: &[Effect]) -> bool {
+        !self.holds_effects() || self.save_before_effects(effects).await
     }
 
     /// Drops it on a blocking thread: an instance with many consumers takes long to drop.

@@ -54,6 +54,11 @@ impl HandshakeState {
         }
     }
 
+    /// Whether a consumer still has to decide.
+    pub(super) fn is_undecided(&self) -> bool {
+        matches!(self, Self::Undecided | Self::Restarted)
+    }
+
     /// Takes the decision, if there is one.
     pub(super) fn take_decision(&mut self) -> Option<LateDecision> {
         match std::mem::take(self) {

@@ -280,6 +280,11 @@ impl OutboundQueue {
         }
     }
 
+    /// Whether a consumer still has to decide about the handshake.
+    pub fn is_undecided(&self) -> bool {
+        self.lock().handshake.is_undecided()
+    }
+
     /// Ends the time for decisions: `connect` has decided.
     pub fn end_handshake(&self) {
         self.lock().handshake.end();

@@ -1482,6 +1482,119 @@ pub mod narrowboat {
                     result5
                 }
             }
+            #[allow(unused_unsafe, clippy::all)]
+            /// The connections of the instance that consumers have accepted, in the order of their handshakes. In a room they are its
+            /// visitors. The connection whose `connect` runs is not among them.
+            #[allow(async_fn_in_trait)]
+            pub fn everyone() -> _rt::Vec<Connection> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 2
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "narrowboat:consumer/connections@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "everyone"]
+                        fn wit_import1(_: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(ptr0);
+                    let l2 = *ptr0.add(0).cast::<*mut u8>();
+                    let l3 = *ptr0
+                        .add(::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let base5 = l2;
+                    let len5 = l3;
+                    let mut result5 = _rt::Vec::with_capacity(len5);
+                    for i in 0..len5 {
+                        let base = base5.add(i * 4);
+                        let e5 = {
+                            let l4 = *base.add(0).cast::<i32>();
+                            Connection::from_handle(l4 as u32)
+                        };
+                        result5.push(e5);
+                    }
+                    _rt::cabi_dealloc(base5, len5 * 4, 4);
+                    let result6 = result5;
+                    result6
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Sends one frame to those connections, but for those in `without`. Returns the number of connections
+            /// that accepted it.
+            #[allow(async_fn_in_trait)]
+            pub fn send_everyone(frame: &Frame, without: &[&Connection]) -> u32 {
+                unsafe {
+                    use super::super::super::narrowboat::consumer::types::Frame as V2;
+                    let (result3_0, result3_1, result3_2) = match frame {
+                        V2::Text(e) => {
+                            let vec0 = e;
+                            let ptr0 = vec0.as_ptr().cast::<u8>();
+                            let len0 = vec0.len();
+                            (0i32, ptr0.cast_mut(), len0)
+                        }
+                        V2::Binary(e) => {
+                            let vec1 = e;
+                            let ptr1 = vec1.as_ptr().cast::<u8>();
+                            let len1 = vec1.len();
+                            (1i32, ptr1.cast_mut(), len1)
+                        }
+                    };
+                    let vec4 = without;
+                    let len4 = vec4.len();
+                    let layout4 = _rt::alloc::Layout::from_size_align(vec4.len() * 4, 4)
+                        .unwrap();
+                    let (result4, _cleanup4) = wit_bindgen::rt::Cleanup::new(layout4);
+                    for (i, e) in vec4.into_iter().enumerate() {
+                        let base = result4.add(i * 4);
+                        {
+                            *base.add(0).cast::<i32>() = (e).handle() as i32;
+                        }
+                    }
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "narrowboat:consumer/connections@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "send-everyone"]
+                        fn wit_import5(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                        ) -> i32;
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import5(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                    ) -> i32 {
+                        unreachable!()
+                    }
+                    let ret = wit_import5(
+                        result3_0,
+                        result3_1,
+                        result3_2,
+                        result4,
+                        len4,
+                    );
+                    ret as u32
+                }
+            }
         }
         /// Messages between consumers of any instance, host or Django process. All operations take effect as in `connections`.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
@@ -2470,6 +2583,291 @@ pub mod narrowboat {
                     let result4 = CallTime {
                         limit: l2 as u64,
                         left: l3 as u64,
+                    };
+                    result4
+                }
+            }
+        }
+        /// The instance that runs: its room, the alarm of the room, and why state is restored.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod instance {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            /// Why the host restores state.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum RestoreReason {
+                /// The instance runs another version than before.
+                Version,
+                /// The room was asleep, or its host has died.
+                Wake,
+                /// The instance before trapped or timed out. The state is that of its last checkpoint, and events since then are lost.
+                Failure,
+                /// The connection was idle, and gave its instance back.
+                Hibernation,
+            }
+            impl ::core::fmt::Debug for RestoreReason {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        RestoreReason::Version => {
+                            f.debug_tuple("RestoreReason::Version").finish()
+                        }
+                        RestoreReason::Wake => {
+                            f.debug_tuple("RestoreReason::Wake").finish()
+                        }
+                        RestoreReason::Failure => {
+                            f.debug_tuple("RestoreReason::Failure").finish()
+                        }
+                        RestoreReason::Hibernation => {
+                            f.debug_tuple("RestoreReason::Hibernation").finish()
+                        }
+                    }
+                }
+            }
+            impl RestoreReason {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> RestoreReason {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => RestoreReason::Version,
+                        1 => RestoreReason::Wake,
+                        2 => RestoreReason::Failure,
+                        3 => RestoreReason::Hibernation,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
+            #[derive(Clone, Copy)]
+            pub enum AlarmTime {
+                /// Milliseconds since 1970-01-01T00:00:00Z.
+                At(u64),
+                /// Milliseconds from now.
+                After(u64),
+            }
+            impl ::core::fmt::Debug for AlarmTime {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        AlarmTime::At(e) => {
+                            f.debug_tuple("AlarmTime::At").field(e).finish()
+                        }
+                        AlarmTime::After(e) => {
+                            f.debug_tuple("AlarmTime::After").field(e).finish()
+                        }
+                    }
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Why the call that runs restores state; none if it does not. These calls are `load-module`, `restore`, and a
+            /// `disconnect` of a visitor whom the room has lost while it was asleep.
+            #[allow(async_fn_in_trait)]
+            pub fn get_restore_reason() -> Option<RestoreReason> {
+                unsafe {
+                    #[repr(align(1))]
+                    struct RetArea([::core::mem::MaybeUninit<u8>; 2]);
+                    let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 2]);
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "narrowboat:consumer/instance@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "get-restore-reason"]
+                        fn wit_import1(_: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(ptr0);
+                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                    let result4 = match l2 {
+                        0 => None,
+                        1 => {
+                            let e = {
+                                let l3 = i32::from(*ptr0.add(1).cast::<u8>());
+                                RestoreReason::_lift(l3 as u8)
+                            };
+                            Some(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result4
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// The name of the room; none without `isolation = "room"`.
+            #[allow(async_fn_in_trait)]
+            pub fn room() -> Option<_rt::String> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 3 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 3
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "narrowboat:consumer/instance@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "room"]
+                        fn wit_import1(_: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(ptr0);
+                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                    let result6 = match l2 {
+                        0 => None,
+                        1 => {
+                            let e = {
+                                let l3 = *ptr0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l4 = *ptr0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len5 = l4;
+                                let bytes5 = _rt::Vec::from_raw_parts(
+                                    l3.cast(),
+                                    len5,
+                                    len5,
+                                );
+                                _rt::string_lift(bytes5)
+                            };
+                            Some(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result6
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Sets the alarm of the room, which has one: an earlier one is replaced. It outlives the instance and the host. The host
+            /// calls `alarms.alarm` at that time or later, also if the room is asleep, and again until that call succeeds. Takes effect
+            /// when the call returns. An error outside of rooms, or if the plugin does not export `alarms`.
+            #[allow(async_fn_in_trait)]
+            pub fn set_alarm(time: AlarmTime) -> Result<(), _rt::String> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 3 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 3
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let (result0_0, result0_1) = match time {
+                        AlarmTime::At(e) => (0i32, _rt::as_i64(e)),
+                        AlarmTime::After(e) => (1i32, _rt::as_i64(e)),
+                    };
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "narrowboat:consumer/instance@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "set-alarm"]
+                        fn wit_import2(_: i32, _: i64, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: i32, _: i64, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(result0_0, result0_1, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result7 = match l3 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l4 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l5 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len6 = l5;
+                                let bytes6 = _rt::Vec::from_raw_parts(
+                                    l4.cast(),
+                                    len6,
+                                    len6,
+                                );
+                                _rt::string_lift(bytes6)
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result7
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            #[allow(async_fn_in_trait)]
+            pub fn cancel_alarm() -> () {
+                unsafe {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "narrowboat:consumer/instance@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "cancel-alarm"]
+                        fn wit_import0();
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import0() {
+                        unreachable!()
+                    }
+                    wit_import0();
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// The time of the alarm, in milliseconds since 1970-01-01T00:00:00Z. It is none while `alarms.alarm` runs, unless that call
+            /// has set one.
+            #[allow(async_fn_in_trait)]
+            pub fn get_alarm() -> Option<u64> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea([::core::mem::MaybeUninit<u8>; 16]);
+                    let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 16]);
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "narrowboat:consumer/instance@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "get-alarm"]
+                        fn wit_import1(_: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(ptr0);
+                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                    let result4 = match l2 {
+                        0 => None,
+                        1 => {
+                            let e = {
+                                let l3 = *ptr0.add(8).cast::<i64>();
+                                l3 as u64
+                            };
+                            Some(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
                     };
                     result4
                 }
@@ -6086,6 +6484,93 @@ pub mod exports {
                         + 11 * ::core::mem::size_of::<*const u8>()],
                 );
             }
+            /// The exports of a plugin whose rooms have alarms. They are optional.
+            #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+            pub mod alarms {
+                #[used]
+                #[doc(hidden)]
+                static __FORCE_SECTION_REF: fn() = super::super::super::super::__link_custom_section_describing_imports;
+                use super::super::super::super::_rt;
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_alarm_cabi<T_: Guest>() -> *mut u8 {
+                    unsafe {
+                        #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
+                        let result0 = { T_::alarm() };
+                        let ptr1 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result0 {
+                            Ok(_) => {
+                                *ptr1.add(0).cast::<u8>() = (0i32) as u8;
+                            }
+                            Err(e) => {
+                                *ptr1.add(0).cast::<u8>() = (1i32) as u8;
+                                let vec2 = (e.into_bytes()).into_boxed_slice();
+                                let ptr2 = vec2.as_ptr().cast::<u8>();
+                                let len2 = vec2.len();
+                                ::core::mem::forget(vec2);
+                                *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len2;
+                                *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr2.cast_mut();
+                            }
+                        };
+                        ptr1
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __post_return_alarm<T_: Guest>(arg0: *mut u8) {
+                    unsafe {
+                        let l0 = i32::from(*arg0.add(0).cast::<u8>());
+                        match l0 {
+                            0 => {}
+                            _ => {
+                                let l1 = *arg0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l2 = *arg0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                _rt::cabi_dealloc(l1, l2, 1);
+                            }
+                        }
+                    }
+                }
+                pub trait Guest {
+                    /// Handles the alarm of the room. An error is the plugin's fault. After an error, a trap or a time-out the host calls it
+                    /// again later.
+                    #[allow(async_fn_in_trait)]
+                    fn alarm() -> Result<(), _rt::String>;
+                }
+                #[doc(hidden)]
+                #[macro_export]
+                macro_rules! __export_narrowboat_consumer_alarms_0_1_0_cabi {
+                    ($ty:ident with_types_in $($path_to_types:tt)*) => {
+                        const _ : () = { #[unsafe (export_name =
+                        "narrowboat:consumer/alarms@0.1.0#alarm")] unsafe extern "C" fn
+                        export_alarm() -> * mut u8 { unsafe { $($path_to_types)*::
+                        _export_alarm_cabi::<$ty > () } } #[unsafe (export_name =
+                        "cabi_post_narrowboat:consumer/alarms@0.1.0#alarm")] unsafe
+                        extern "C" fn _post_return_alarm(arg0 : * mut u8,) { unsafe {
+                        $($path_to_types)*:: __post_return_alarm::<$ty > (arg0) } } };
+                    };
+                }
+                #[doc(hidden)]
+                pub use __export_narrowboat_consumer_alarms_0_1_0_cabi;
+                #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                struct _RetArea(
+                    [::core::mem::MaybeUninit<
+                        u8,
+                    >; 3 * ::core::mem::size_of::<*const u8>()],
+                );
+                static mut _RET_AREA: _RetArea = _RetArea(
+                    [::core::mem::MaybeUninit::uninit(); 3
+                        * ::core::mem::size_of::<*const u8>()],
+                );
+            }
         }
     }
 }
@@ -6262,6 +6747,29 @@ mod _rt {
         }
     }
     pub use alloc_crate::alloc;
+    pub fn as_i64<T: AsI64>(t: T) -> i64 {
+        t.as_i64()
+    }
+    pub trait AsI64 {
+        fn as_i64(self) -> i64;
+    }
+    impl<'a, T: Copy + AsI64> AsI64 for &'a T {
+        fn as_i64(self) -> i64 {
+            (*self).as_i64()
+        }
+    }
+    impl AsI64 for i64 {
+        #[inline]
+        fn as_i64(self) -> i64 {
+            self as i64
+        }
+    }
+    impl AsI64 for u64 {
+        #[inline]
+        fn as_i64(self) -> i64 {
+            self as i64
+        }
+    }
     #[cfg(target_arch = "wasm32")]
     pub fn run_ctors_once() {
         wit_bindgen::rt::run_ctors_once();
@@ -6308,14 +6816,17 @@ macro_rules! __export_source_runtime_impl {
         $($path_to_types_root)*::
         exports::narrowboat::consumer::tests::__export_narrowboat_consumer_tests_0_1_0_cabi!($ty
         with_types_in $($path_to_types_root)*:: exports::narrowboat::consumer::tests);
+        $($path_to_types_root)*::
+        exports::narrowboat::consumer::alarms::__export_narrowboat_consumer_alarms_0_1_0_cabi!($ty
+        with_types_in $($path_to_types_root)*:: exports::narrowboat::consumer::alarms);
         const _ : () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe
         (link_section =
         "component-type:wit-bindgen:0.60.0:narrowboat:consumer@0.1.0:source-runtime:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 4183] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 4557] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd2\x1f\x01A\x02\x01\
-A'\x01B\x04\x01p}\x01j\x01\0\x01s\x01@\x01\x07request\0\0\x01\x04\0\x04call\x01\x02\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc8\"\x01A\x02\x01A+\
+\x01B\x04\x01p}\x01j\x01\0\x01s\x01@\x01\x07request\0\0\x01\x04\0\x04call\x01\x02\
 \x03\0#narrowboat:consumer/test-host@0.1.0\x05\0\x01B\x20\x01p}\x01o\x02s\0\x01p\
 \x01\x04\0\x07headers\x03\0\x02\x01ps\x01o\x02s{\x01k\x05\x01o\x02ss\x01p\x07\x01\
 ks\x01r\x0b\x06schemes\x04paths\x08raw-path\0\x0cquery-string\0\x07headers\x03\x0c\
@@ -6336,7 +6847,7 @@ ess@0.1.0\x05\x04\x01B\x04\x01m\x06\x05trace\x05debug\x04info\x04warn\x05error\x
 critical\x04\0\x05level\x03\0\0\x01@\x03\x05level\x01\x07contexts\x07messages\x01\
 \0\x04\0\x03log\x01\x02\x03\0\x20wasi:logging/logging@0.1.0-draft\x05\x05\x02\x03\
 \0\x01\x05frame\x02\x03\0\x01\x05scope\x02\x03\0\x01\x0aacceptance\x02\x03\0\x01\
-\x09rejection\x01B*\x02\x03\x02\x01\x06\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x07\
+\x09rejection\x01B/\x02\x03\x02\x01\x06\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x07\
 \x04\0\x05scope\x03\0\x02\x02\x03\x02\x01\x08\x04\0\x0aacceptance\x03\0\x04\x02\x03\
 \x02\x01\x09\x04\0\x09rejection\x03\0\x06\x01q\x04\x06closed\0\0\x0cbackpressure\
 \0\0\x09too-large\x01w\0\x05other\x01s\0\x04\0\x0asend-error\x03\0\x08\x01y\x04\0\
@@ -6352,66 +6863,74 @@ r-timer\x01\x17\x01@\x02\x04self\x0d\x0aacceptance\x05\x01\0\x04\0\x19[method]co
 nnection.accept\x01\x18\x01@\x02\x04self\x0d\x09rejection\x07\x01\0\x04\0\x19[me\
 thod]connection.reject\x01\x19\x01p\x0d\x01@\x02\x02to\x1a\x05frame\x01\0y\x04\0\
 \x09send-many\x01\x1b\x01i\x0c\x01k\x1c\x01@\x01\x0cchannel-names\0\x1d\x04\0\x04\
-find\x01\x1e\x03\0%narrowboat:consumer/connections@0.1.0\x05\x0a\x02\x03\0\x01\x07\
-message\x01B\x10\x02\x03\x02\x01\x06\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x0b\x04\
-\0\x07message\x03\0\x02\x01q\x07\x0cchannel-full\x01s\0\x0cinvalid-name\x01s\0\x0f\
-invalid-message\x01s\0\x09too-large\x01w\0\x06denied\x01s\0\x0bunavailable\x01s\0\
-\x05other\x01s\0\x04\0\x0blayer-error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x07chann\
-els\x07message\x03\0\x06\x04\0\x04send\x01\x07\x01@\x02\x05groups\x07channels\0\x06\
-\x04\0\x09group-add\x01\x08\x04\0\x0dgroup-discard\x01\x08\x01@\x02\x05groups\x07\
-message\x03\0\x06\x04\0\x0agroup-send\x01\x09\x01@\x02\x05groups\x05frame\x01\0\x06\
-\x04\0\x10group-send-frame\x01\x0a\x03\0'narrowboat:consumer/channel-layer@0.1.0\
-\x05\x0c\x01B\x04\x01r\x02\x05limitw\x04leftw\x04\0\x09call-time\x03\0\0\x01@\0\0\
-\x01\x04\0\x03get\x01\x02\x03\0#narrowboat:consumer/call-time@0.1.0\x05\x0d\x02\x03\
-\0\x01\x07closure\x02\x03\0\x01\x05saved\x02\x03\0\x01\x09save-mode\x02\x03\0\x04\
-\x0aconnection\x02\x03\0\x04\x08timer-id\x01B?\x02\x03\x02\x01\x07\x04\0\x05scop\
-e\x03\0\0\x02\x03\x02\x01\x06\x04\0\x05frame\x03\0\x02\x02\x03\x02\x01\x0b\x04\0\
-\x07message\x03\0\x04\x02\x03\x02\x01\x0e\x04\0\x07closure\x03\0\x06\x02\x03\x02\
-\x01\x08\x04\0\x0aacceptance\x03\0\x08\x02\x03\x02\x01\x09\x04\0\x09rejection\x03\
-\0\x0a\x02\x03\x02\x01\x0f\x04\0\x05saved\x03\0\x0c\x02\x03\x02\x01\x10\x04\0\x09\
-save-mode\x03\0\x0e\x02\x03\x02\x01\x02\x04\0\x05error\x03\0\x10\x02\x03\x02\x01\
-\x03\x04\0\x08handling\x03\0\x12\x02\x03\x02\x01\x11\x04\0\x0aconnection\x03\0\x14\
-\x02\x03\x02\x01\x12\x04\0\x08timer-id\x03\0\x16\x01q\x02\x09rejection\x01\x0b\0\
-\x06plugin\x01s\0\x04\0\x07refusal\x03\0\x18\x01q\x02\x06accept\x01\x09\0\x05lat\
-er\0\0\x04\0\x08decision\x03\0\x1a\x01q\x02\x05saved\x01\x0d\0\x04busy\0\0\x04\0\
-\x0econsumer-state\x03\0\x1c\x01q\x04\x04none\0\0\x06shared\x01\x0d\0\x0ewith-co\
-nsumers\x01\x0d\0\x04busy\0\0\x04\0\x0cmodule-state\x03\0\x1e\x04\0\x08consumer\x03\
-\x01\x01i\x15\x01i\x20\x01o\x02\"\x1b\x01j\x01#\x01\x19\x01@\x02\x05scope\x01\x0a\
-connection!\0$\x04\0\x18[static]consumer.connect\x01%\x01h\x20\x01j\0\x01\x11\x01\
-@\x02\x04self&\x05frame\x03\0'\x04\0\x18[method]consumer.receive\x01(\x01j\x01\x13\
-\x01\x11\x01@\x02\x04self&\x07message\x05\0)\x04\0\x17[method]consumer.handle\x01\
-*\x01@\x02\x04self&\x02id\x17\0'\x04\0\x16[method]consumer.timer\x01+\x01@\x02\x04\
-self&\x07closure\x07\x01\0\x04\0\x1b[method]consumer.disconnect\x01,\x01j\x01\x1d\
-\x01s\x01@\x02\x04self&\x04mode\x0f\0-\x04\0\x19[method]consumer.snapshot\x01.\x01\
-k\x0d\x01j\x01\"\x01s\x01@\x02\x0aconnection!\x05saved/\00\x04\0\x18[static]cons\
-umer.restore\x011\x01j\x01\x1f\x01s\x01@\x01\x04mode\x0f\02\x04\0\x0bsave-module\
-\x013\x01j\0\x01s\x01@\x01\x05saved\x0d\04\x04\0\x0bload-module\x015\x04\0#narro\
-wboat:consumer/websocket@0.1.0\x05\x13\x02\x03\0\x07\x08consumer\x01B\x0f\x02\x03\
-\x02\x01\x06\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x0b\x04\0\x07message\x03\0\x02\
-\x02\x03\x02\x01\x12\x04\0\x08timer-id\x03\0\x04\x02\x03\x02\x01\x14\x04\0\x08co\
-nsumer\x03\0\x06\x01q\x03\x07receive\x01\x01\0\x06handle\x01\x03\0\x05timer\x01\x05\
-\0\x04\0\x05event\x03\0\x08\x01h\x07\x01o\x02\x0a\x09\x01p\x0b\x01@\x01\x06event\
-s\x0c\x01\0\x04\0\x03run\x01\x0d\x04\0!narrowboat:consumer/batches@0.1.0\x05\x15\
-\x01B\x07\x02\x03\x02\x01\x0b\x04\0\x07message\x03\0\0\x02\x03\x02\x01\x03\x04\0\
-\x08handling\x03\0\x02\x01j\x01\x03\x01s\x01@\x02\x07channels\x07message\x01\0\x04\
-\x04\0\x06handle\x01\x05\x04\0\x20narrowboat:consumer/worker@0.1.0\x05\x16\x01B\x13\
-\x01p}\x01r\x02\x04paths\x07content\0\x04\0\x04file\x03\0\x01\x01ks\x01r\x02\x08\
-consumer\x03\x06worker\x03\x04\0\x07entries\x03\0\x04\x01ky\x01r\x05\x04path\x03\
-\x04line\x06\x06column\x06\x07messages\x06source\x03\x04\0\x07problem\x03\0\x07\x01\
-r\x03\x04code\0\x0chas-consumer\x7f\x0ahas-worker\x7f\x04\0\x07program\x03\0\x09\
-\x01p\x02\x01p\x08\x01j\x01\x0a\x01\x0c\x01@\x02\x05files\x0b\x07entries\x05\0\x0d\
-\x04\0\x07compile\x01\x0e\x01j\0\x01\x0c\x01@\x01\x04code\0\0\x0f\x04\0\x04load\x01\
-\x10\x04\0!narrowboat:consumer/runtime@0.1.0\x05\x17\x02\x03\0\x0a\x04file\x02\x03\
-\0\x0a\x07problem\x01B\x14\x02\x03\x02\x01\x18\x04\0\x04file\x03\0\0\x02\x03\x02\
-\x01\x19\x04\0\x07problem\x03\0\x02\x01r\x03\x04names\x04paths\x04liney\x04\0\x04\
-test\x03\0\x04\x01ks\x01ky\x01r\x05\x07messages\x04path\x06\x04line\x07\x06sourc\
-e\x06\x05traces\x04\0\x07failure\x03\0\x08\x01q\x03\x06passed\0\0\x07skipped\x01\
-s\0\x06failed\x01\x09\0\x04\0\x07outcome\x03\0\x0a\x01p\x01\x01p\x05\x01p\x03\x01\
-j\x01\x0d\x01\x0e\x01@\x01\x05files\x0c\0\x0f\x04\0\x07collect\x01\x10\x01@\x01\x04\
-names\0\x0b\x04\0\x03run\x01\x11\x04\0\x1fnarrowboat:consumer/tests@0.1.0\x05\x1a\
-\x04\0(narrowboat:consumer/source-runtime@0.1.0\x04\0\x0b\x14\x01\0\x0esource-ru\
-ntime\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.254.\
-2\x10wit-bindgen-rust\x060.60.0";
+find\x01\x1e\x01p\x1c\x01@\0\0\x1f\x04\0\x08everyone\x01\x20\x01@\x02\x05frame\x01\
+\x07without\x1a\0y\x04\0\x0dsend-everyone\x01!\x03\0%narrowboat:consumer/connect\
+ions@0.1.0\x05\x0a\x02\x03\0\x01\x07message\x01B\x10\x02\x03\x02\x01\x06\x04\0\x05\
+frame\x03\0\0\x02\x03\x02\x01\x0b\x04\0\x07message\x03\0\x02\x01q\x07\x0cchannel\
+-full\x01s\0\x0cinvalid-name\x01s\0\x0finvalid-message\x01s\0\x09too-large\x01w\0\
+\x06denied\x01s\0\x0bunavailable\x01s\0\x05other\x01s\0\x04\0\x0blayer-error\x03\
+\0\x04\x01j\0\x01\x05\x01@\x02\x07channels\x07message\x03\0\x06\x04\0\x04send\x01\
+\x07\x01@\x02\x05groups\x07channels\0\x06\x04\0\x09group-add\x01\x08\x04\0\x0dgr\
+oup-discard\x01\x08\x01@\x02\x05groups\x07message\x03\0\x06\x04\0\x0agroup-send\x01\
+\x09\x01@\x02\x05groups\x05frame\x01\0\x06\x04\0\x10group-send-frame\x01\x0a\x03\
+\0'narrowboat:consumer/channel-layer@0.1.0\x05\x0c\x01B\x04\x01r\x02\x05limitw\x04\
+leftw\x04\0\x09call-time\x03\0\0\x01@\0\0\x01\x04\0\x03get\x01\x02\x03\0#narrowb\
+oat:consumer/call-time@0.1.0\x05\x0d\x01B\x12\x01m\x04\x07version\x04wake\x07fai\
+lure\x0bhibernation\x04\0\x0erestore-reason\x03\0\0\x01q\x02\x02at\x01w\0\x05aft\
+er\x01w\0\x04\0\x0aalarm-time\x03\0\x02\x01k\x01\x01@\0\0\x04\x04\0\x12get-resto\
+re-reason\x01\x05\x01ks\x01@\0\0\x06\x04\0\x04room\x01\x07\x01j\0\x01s\x01@\x01\x04\
+time\x03\0\x08\x04\0\x09set-alarm\x01\x09\x01@\0\x01\0\x04\0\x0ccancel-alarm\x01\
+\x0a\x01kw\x01@\0\0\x0b\x04\0\x09get-alarm\x01\x0c\x03\0\"narrowboat:consumer/in\
+stance@0.1.0\x05\x0e\x02\x03\0\x01\x07closure\x02\x03\0\x01\x05saved\x02\x03\0\x01\
+\x09save-mode\x02\x03\0\x04\x0aconnection\x02\x03\0\x04\x08timer-id\x01B?\x02\x03\
+\x02\x01\x07\x04\0\x05scope\x03\0\0\x02\x03\x02\x01\x06\x04\0\x05frame\x03\0\x02\
+\x02\x03\x02\x01\x0b\x04\0\x07message\x03\0\x04\x02\x03\x02\x01\x0f\x04\0\x07clo\
+sure\x03\0\x06\x02\x03\x02\x01\x08\x04\0\x0aacceptance\x03\0\x08\x02\x03\x02\x01\
+\x09\x04\0\x09rejection\x03\0\x0a\x02\x03\x02\x01\x10\x04\0\x05saved\x03\0\x0c\x02\
+\x03\x02\x01\x11\x04\0\x09save-mode\x03\0\x0e\x02\x03\x02\x01\x02\x04\0\x05error\
+\x03\0\x10\x02\x03\x02\x01\x03\x04\0\x08handling\x03\0\x12\x02\x03\x02\x01\x12\x04\
+\0\x0aconnection\x03\0\x14\x02\x03\x02\x01\x13\x04\0\x08timer-id\x03\0\x16\x01q\x02\
+\x09rejection\x01\x0b\0\x06plugin\x01s\0\x04\0\x07refusal\x03\0\x18\x01q\x02\x06\
+accept\x01\x09\0\x05later\0\0\x04\0\x08decision\x03\0\x1a\x01q\x02\x05saved\x01\x0d\
+\0\x04busy\0\0\x04\0\x0econsumer-state\x03\0\x1c\x01q\x04\x04none\0\0\x06shared\x01\
+\x0d\0\x0ewith-consumers\x01\x0d\0\x04busy\0\0\x04\0\x0cmodule-state\x03\0\x1e\x04\
+\0\x08consumer\x03\x01\x01i\x15\x01i\x20\x01o\x02\"\x1b\x01j\x01#\x01\x19\x01@\x02\
+\x05scope\x01\x0aconnection!\0$\x04\0\x18[static]consumer.connect\x01%\x01h\x20\x01\
+j\0\x01\x11\x01@\x02\x04self&\x05frame\x03\0'\x04\0\x18[method]consumer.receive\x01\
+(\x01j\x01\x13\x01\x11\x01@\x02\x04self&\x07message\x05\0)\x04\0\x17[method]cons\
+umer.handle\x01*\x01@\x02\x04self&\x02id\x17\0'\x04\0\x16[method]consumer.timer\x01\
++\x01@\x02\x04self&\x07closure\x07\x01\0\x04\0\x1b[method]consumer.disconnect\x01\
+,\x01j\x01\x1d\x01s\x01@\x02\x04self&\x04mode\x0f\0-\x04\0\x19[method]consumer.s\
+napshot\x01.\x01k\x0d\x01j\x01\"\x01s\x01@\x02\x0aconnection!\x05saved/\00\x04\0\
+\x18[static]consumer.restore\x011\x01j\x01\x1f\x01s\x01@\x01\x04mode\x0f\02\x04\0\
+\x0bsave-module\x013\x01j\0\x01s\x01@\x01\x05saved\x0d\04\x04\0\x0bload-module\x01\
+5\x04\0#narrowboat:consumer/websocket@0.1.0\x05\x14\x02\x03\0\x08\x08consumer\x01\
+B\x0f\x02\x03\x02\x01\x06\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x0b\x04\0\x07me\
+ssage\x03\0\x02\x02\x03\x02\x01\x13\x04\0\x08timer-id\x03\0\x04\x02\x03\x02\x01\x15\
+\x04\0\x08consumer\x03\0\x06\x01q\x03\x07receive\x01\x01\0\x06handle\x01\x03\0\x05\
+timer\x01\x05\0\x04\0\x05event\x03\0\x08\x01h\x07\x01o\x02\x0a\x09\x01p\x0b\x01@\
+\x01\x06events\x0c\x01\0\x04\0\x03run\x01\x0d\x04\0!narrowboat:consumer/batches@\
+0.1.0\x05\x16\x01B\x07\x02\x03\x02\x01\x0b\x04\0\x07message\x03\0\0\x02\x03\x02\x01\
+\x03\x04\0\x08handling\x03\0\x02\x01j\x01\x03\x01s\x01@\x02\x07channels\x07messa\
+ge\x01\0\x04\x04\0\x06handle\x01\x05\x04\0\x20narrowboat:consumer/worker@0.1.0\x05\
+\x17\x01B\x13\x01p}\x01r\x02\x04paths\x07content\0\x04\0\x04file\x03\0\x01\x01ks\
+\x01r\x02\x08consumer\x03\x06worker\x03\x04\0\x07entries\x03\0\x04\x01ky\x01r\x05\
+\x04path\x03\x04line\x06\x06column\x06\x07messages\x06source\x03\x04\0\x07proble\
+m\x03\0\x07\x01r\x03\x04code\0\x0chas-consumer\x7f\x0ahas-worker\x7f\x04\0\x07pr\
+ogram\x03\0\x09\x01p\x02\x01p\x08\x01j\x01\x0a\x01\x0c\x01@\x02\x05files\x0b\x07\
+entries\x05\0\x0d\x04\0\x07compile\x01\x0e\x01j\0\x01\x0c\x01@\x01\x04code\0\0\x0f\
+\x04\0\x04load\x01\x10\x04\0!narrowboat:consumer/runtime@0.1.0\x05\x18\x02\x03\0\
+\x0b\x04file\x02\x03\0\x0b\x07problem\x01B\x14\x02\x03\x02\x01\x19\x04\0\x04file\
+\x03\0\0\x02\x03\x02\x01\x1a\x04\0\x07problem\x03\0\x02\x01r\x03\x04names\x04pat\
+hs\x04liney\x04\0\x04test\x03\0\x04\x01ks\x01ky\x01r\x05\x07messages\x04path\x06\
+\x04line\x07\x06source\x06\x05traces\x04\0\x07failure\x03\0\x08\x01q\x03\x06pass\
+ed\0\0\x07skipped\x01s\0\x06failed\x01\x09\0\x04\0\x07outcome\x03\0\x0a\x01p\x01\
+\x01p\x05\x01p\x03\x01j\x01\x0d\x01\x0e\x01@\x01\x05files\x0c\0\x0f\x04\0\x07col\
+lect\x01\x10\x01@\x01\x04names\0\x0b\x04\0\x03run\x01\x11\x04\0\x1fnarrowboat:co\
+nsumer/tests@0.1.0\x05\x1b\x01B\x03\x01j\0\x01s\x01@\0\0\0\x04\0\x05alarm\x01\x01\
+\x04\0\x20narrowboat:consumer/alarms@0.1.0\x05\x1c\x04\0(narrowboat:consumer/sou\
+rce-runtime@0.1.0\x04\0\x0b\x14\x01\0\x0esource-runtime\x03\0\0\0G\x09producers\x01\
+\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
         };
     };
 }
@@ -6424,9 +6943,9 @@ pub use __export_source_runtime_impl as export_source_runtime;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2389] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb0\x11\x01A\x02\x01\
-A\x15\x01B\x04\x01p}\x01j\x01\0\x01s\x01@\x01\x07request\0\0\x01\x04\0\x04call\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2703] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xea\x13\x01A\x02\x01\
+A\x17\x01B\x04\x01p}\x01j\x01\0\x01s\x01@\x01\x07request\0\0\x01\x04\0\x04call\x01\
 \x02\x03\0#narrowboat:consumer/test-host@0.1.0\x05\0\x01B\x20\x01p}\x01o\x02s\0\x01\
 p\x01\x04\0\x07headers\x03\0\x02\x01ps\x01o\x02s{\x01k\x05\x01o\x02ss\x01p\x07\x01\
 ks\x01r\x0b\x06schemes\x04paths\x08raw-path\0\x0cquery-string\0\x07headers\x03\x0c\
@@ -6447,7 +6966,7 @@ ess@0.1.0\x05\x04\x01B\x04\x01m\x06\x05trace\x05debug\x04info\x04warn\x05error\x
 critical\x04\0\x05level\x03\0\0\x01@\x03\x05level\x01\x07contexts\x07messages\x01\
 \0\x04\0\x03log\x01\x02\x03\0\x20wasi:logging/logging@0.1.0-draft\x05\x05\x02\x03\
 \0\x01\x05frame\x02\x03\0\x01\x05scope\x02\x03\0\x01\x0aacceptance\x02\x03\0\x01\
-\x09rejection\x01B*\x02\x03\x02\x01\x06\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x07\
+\x09rejection\x01B/\x02\x03\x02\x01\x06\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x07\
 \x04\0\x05scope\x03\0\x02\x02\x03\x02\x01\x08\x04\0\x0aacceptance\x03\0\x04\x02\x03\
 \x02\x01\x09\x04\0\x09rejection\x03\0\x06\x01q\x04\x06closed\0\0\x0cbackpressure\
 \0\0\x09too-large\x01w\0\x05other\x01s\0\x04\0\x0asend-error\x03\0\x08\x01y\x04\0\
@@ -6463,20 +6982,28 @@ r-timer\x01\x17\x01@\x02\x04self\x0d\x0aacceptance\x05\x01\0\x04\0\x19[method]co
 nnection.accept\x01\x18\x01@\x02\x04self\x0d\x09rejection\x07\x01\0\x04\0\x19[me\
 thod]connection.reject\x01\x19\x01p\x0d\x01@\x02\x02to\x1a\x05frame\x01\0y\x04\0\
 \x09send-many\x01\x1b\x01i\x0c\x01k\x1c\x01@\x01\x0cchannel-names\0\x1d\x04\0\x04\
-find\x01\x1e\x03\0%narrowboat:consumer/connections@0.1.0\x05\x0a\x02\x03\0\x01\x07\
-message\x01B\x10\x02\x03\x02\x01\x06\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x0b\x04\
-\0\x07message\x03\0\x02\x01q\x07\x0cchannel-full\x01s\0\x0cinvalid-name\x01s\0\x0f\
-invalid-message\x01s\0\x09too-large\x01w\0\x06denied\x01s\0\x0bunavailable\x01s\0\
-\x05other\x01s\0\x04\0\x0blayer-error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x07chann\
-els\x07message\x03\0\x06\x04\0\x04send\x01\x07\x01@\x02\x05groups\x07channels\0\x06\
-\x04\0\x09group-add\x01\x08\x04\0\x0dgroup-discard\x01\x08\x01@\x02\x05groups\x07\
-message\x03\0\x06\x04\0\x0agroup-send\x01\x09\x01@\x02\x05groups\x05frame\x01\0\x06\
-\x04\0\x10group-send-frame\x01\x0a\x03\0'narrowboat:consumer/channel-layer@0.1.0\
-\x05\x0c\x01B\x04\x01r\x02\x05limitw\x04leftw\x04\0\x09call-time\x03\0\0\x01@\0\0\
-\x01\x04\0\x03get\x01\x02\x03\0#narrowboat:consumer/call-time@0.1.0\x05\x0d\x04\0\
-Hnarrowboat:consumer/source-runtime-with-all-of-its-exports-removed@0.1.0\x04\0\x0b\
-4\x01\0.source-runtime-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\
-\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
+find\x01\x1e\x01p\x1c\x01@\0\0\x1f\x04\0\x08everyone\x01\x20\x01@\x02\x05frame\x01\
+\x07without\x1a\0y\x04\0\x0dsend-everyone\x01!\x03\0%narrowboat:consumer/connect\
+ions@0.1.0\x05\x0a\x02\x03\0\x01\x07message\x01B\x10\x02\x03\x02\x01\x06\x04\0\x05\
+frame\x03\0\0\x02\x03\x02\x01\x0b\x04\0\x07message\x03\0\x02\x01q\x07\x0cchannel\
+-full\x01s\0\x0cinvalid-name\x01s\0\x0finvalid-message\x01s\0\x09too-large\x01w\0\
+\x06denied\x01s\0\x0bunavailable\x01s\0\x05other\x01s\0\x04\0\x0blayer-error\x03\
+\0\x04\x01j\0\x01\x05\x01@\x02\x07channels\x07message\x03\0\x06\x04\0\x04send\x01\
+\x07\x01@\x02\x05groups\x07channels\0\x06\x04\0\x09group-add\x01\x08\x04\0\x0dgr\
+oup-discard\x01\x08\x01@\x02\x05groups\x07message\x03\0\x06\x04\0\x0agroup-send\x01\
+\x09\x01@\x02\x05groups\x05frame\x01\0\x06\x04\0\x10group-send-frame\x01\x0a\x03\
+\0'narrowboat:consumer/channel-layer@0.1.0\x05\x0c\x01B\x04\x01r\x02\x05limitw\x04\
+leftw\x04\0\x09call-time\x03\0\0\x01@\0\0\x01\x04\0\x03get\x01\x02\x03\0#narrowb\
+oat:consumer/call-time@0.1.0\x05\x0d\x01B\x12\x01m\x04\x07version\x04wake\x07fai\
+lure\x0bhibernation\x04\0\x0erestore-reason\x03\0\0\x01q\x02\x02at\x01w\0\x05aft\
+er\x01w\0\x04\0\x0aalarm-time\x03\0\x02\x01k\x01\x01@\0\0\x04\x04\0\x12get-resto\
+re-reason\x01\x05\x01ks\x01@\0\0\x06\x04\0\x04room\x01\x07\x01j\0\x01s\x01@\x01\x04\
+time\x03\0\x08\x04\0\x09set-alarm\x01\x09\x01@\0\x01\0\x04\0\x0ccancel-alarm\x01\
+\x0a\x01kw\x01@\0\0\x0b\x04\0\x09get-alarm\x01\x0c\x03\0\"narrowboat:consumer/in\
+stance@0.1.0\x05\x0e\x04\0Hnarrowboat:consumer/source-runtime-with-all-of-its-ex\
+ports-removed@0.1.0\x04\0\x0b4\x01\0.source-runtime-with-all-of-its-exports-remo\
+ved\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10\
+wit-bindgen-rust\x060.60.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

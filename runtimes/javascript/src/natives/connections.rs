@@ -70,6 +70,7 @@ pub fn add_to<'js>(natives: &Object<'js>) -> Result<()> {
     natives.set("scope", Func::from(scope))?;
     natives.set("send", Func::from(send))?;
     natives.set("sendMany", Func::from(send_many))?;
+    natives.set("sendEveryone", Func::from(send_everyone))?;
     natives.set("bufferedAmount", Func::from(buffered_amount))?;
     natives.set("close", Func::from(close))?;
     natives.set("accept", Func::from(accept))?;
@@ -158,6 +159,12 @@ fn send_many(ids: Vec<u32>, frame: Frame) -> u32 {
     let handles: Vec<_> = ids.into_iter().filter_map(connection_handle).collect();
     let handles: Vec<_> = handles.iter().map(Rc::as_ref).collect();
     connections::send_many(&handles, &frame.0)
+}
+
+fn send_everyone(frame: Frame, without: Vec<u32>) -> u32 {
+    let handles: Vec<_> = without.into_iter().filter_map(connection_handle).collect();
+    let handles: Vec<_> = handles.iter().map(Rc::as_ref).collect();
+    connections::send_everyone(&frame.0, &handles)
 }
 
 fn buffered_amount(id: u32) -> f64 {

@@ -6,7 +6,7 @@ from wit_world.exports.runtime import Program
 from wit_world.imports.batch_progress import end_event
 from wit_world.imports.narrowboat_consumer_types import Handling
 
-from . import compiler, failure, loader, log, worker
+from . import alarms, compiler, failure, loader, log, worker
 from .problems import make_problem
 from .state import restoring, saving
 from .testing import collection, runner
@@ -47,6 +47,14 @@ def handle_event(consumer, event):
     except Err as error:
         return error
     return Ok(Handling.HANDLED)
+
+
+class Alarms:
+    """The interface `alarms`."""
+
+    def alarm(self):
+        """Handles the alarm of the room."""
+        alarms.handle()
 
 
 class Worker:

@@ -1,14 +1,11 @@
 """The worker of a plugin: a consumer that handles the messages of named channels, as under `runworker`."""
 
-import contextvars
-
 from channels.consumer import NoHandler, SyncConsumer, dispatch_now
 from channels.exceptions import StopConsumer
 from componentize_py_types import Err
 from wit_world.imports.narrowboat_consumer_types import Handling
 
-from . import deadline, event_loop, failure, instance, log
-from .event_loop import LOOP
+from . import deadline, detached_call, failure, instance, log
 from .message_pack import unpackb
 
 #: The workers by the name of their channel, as in Django Channels.
@@ -46,25 +43,7 @@ class WorkerChannel:
         if isinstance(user, SyncConsumer) and _has_default_dispatch(user):
             dispatch_now(user, event)
             return
-        before = event_loop.enter()
-        try:
-            task = event_loop.start_task(user.dispatch(event), contextvars.copy_context())
-            LOOP.run()
-            if not task.done():
-                self._refuse_to_wait(task)
-        finally:
-            event_loop.cancel_detached()
-            event_loop.leave(before)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            raise event_loop.original_exception(error)
-
-    @staticmethod
-    def _refuse_to_wait(task):
-        place = event_loop.where(task)
-        task.cancel()
-        LOOP.run()
-        raise RuntimeError(f"a worker cannot wait for time or for another message, and this one waits at {place}")
+        detached_call.run(user.dispatch(event), "a worker")
 
 
 def _has_default_dispatch(user):

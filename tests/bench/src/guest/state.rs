@@ -90,4 +90,12 @@ impl Host for EchoState {
     fn find(&mut self, _: String) -> Result<Option<ConnectionResource>> {
         bail!("an echo plugin does not call find")
     }
+
+    fn everyone(&mut self) -> Result<Vec<ConnectionResource>> {
+        bail!("an echo plugin does not call everyone")
+    }
+
+    fn send_everyone(&mut self, _: Frame, _: Vec<ConnectionResource>) -> Result<u32> {
+        bail!("an echo plugin does not call send-everyone")
+    }
 }

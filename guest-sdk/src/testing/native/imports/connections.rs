@@ -128,6 +128,25 @@ pub(crate) fn send_many(to: &[&Connection], frame: &types::Frame) -> u32 {
     u32::try_from(sent).unwrap_or(u32::MAX)
 }
 
+pub(crate) fn everyone() -> Vec<Connection> {
+    let all = with_host(|host, instance| {
+        let connections = host.connections.iter();
+        let own = connections.filter(|(_, it)| it.instance == instance && it.is_accepted());
+        own.map(|(id, _)| Connection { id: *id, instance }).collect()
+    });
+    match all {
+        Some(connections) => connections,
+        None => panic!("{OUTSIDE}"),
+    }
+}
+
+pub(crate) fn send_everyone(frame: &types::Frame, without: &[&Connection]) -> u32 {
+    let all = everyone();
+    let to: Vec<_> =
+        all.iter().filter(|it| without.iter().all(|without| without.id != it.id)).collect();
+    send_many(&to, frame)
+}
+
 pub(crate) fn find(channel_name: &str) -> Option<Connection> {
     let found = with_host(|host, instance| {
         let mut connections = host.connections.iter();

@@ -51,5 +51,13 @@ pub(super) const KEYVALUE: ConfigTable = ConfigTable {
             description: "Redis only. The beginning of every Redis key, with the rule of a layer's \
                  `prefix`.",
         },
+        ConfigKey {
+            key: "room_lease",
+            value_type: "duration, `\"1s\"` to `\"10m\"`",
+            default: KeyDefault::Value("\"10s\""),
+            description: "Redis only. How long a host owns a [room](../how-to/keep-state-in-rooms.md) after it has last \
+                 renewed its lease, which it does three times as often. A room whose host is gone wakes on another host \
+                 after that time.",
+        },
     ],
 };

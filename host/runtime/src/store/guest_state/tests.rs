@@ -64,6 +64,7 @@ fn version_context() -> VersionContext {
         usage: Arc::default(),
         core_instance_count: None,
         pool_slots: OnceLock::new(),
+        handles_alarms: OnceLock::new(),
         log_limiter: LogLimiter::new(1),
         panic_limiter: LogLimiter::new(1),
         quota,
@@ -111,7 +112,7 @@ async fn repeated_refusals_in_a_call_take_no_more_memory() {
     let (mut state, handle, connection) = one_connection().await;
     connection.push(Frame::Binary(Bytes::from_static(&[0; 16])));
     for _ in 0..1_000 {
-        assert!(state.reserve_send(&handle, 1).is_err());
+        assert!(state.reserve_send(ConnectionId(handle.rep()), 1).is_err());
     }
     assert!(state.connections.was_send_refused(ConnectionId(handle.rep())));
     assert_eq!(state.connections.touched_count(), 1);

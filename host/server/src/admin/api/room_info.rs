@@ -29,6 +29,9 @@ pub struct RoomInfo {
     pub state_bytes: u64,
     /// Seconds since the room woke.
     pub age_seconds: u64,
+    /// The time of its alarm, in the form of RFC 3339; absent if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarm: Option<String>,
 }
 
 /// A page of the rooms of a plugin that sleep.
@@ -51,4 +54,7 @@ pub struct SleepingRoomInfo {
     pub saved_at: Option<String>,
     /// The SHA-256 of the version that saved the state, or null.
     pub version: Option<String>,
+    /// The time of its alarm, in the form of RFC 3339; absent if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarm: Option<String>,
 }

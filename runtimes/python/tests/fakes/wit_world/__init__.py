@@ -14,6 +14,10 @@ class Host:
         #: What the functions of the channel layer and `send` raise, by name.
         self.errors = {}
         self.next_timer = 1
+        #: The room, its alarm in milliseconds since 1970, and why state is restored.
+        self.room = None
+        self.alarm = None
+        self.restore_reason = None
         #: The configuration of the plugin.
         self.config = {}
         #: Answers the requests of tests: it gets a request and returns the value, or raises LookupError.

@@ -56,3 +56,12 @@ class Connection:
 
     def reject(self, rejection):
         host.record("reject", self._name, rejection)
+
+
+def everyone():
+    return []
+
+
+def send_everyone(frame, without):
+    host.record("send_everyone", frame.value, [each._name for each in without])
+    return 0
