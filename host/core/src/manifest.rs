@@ -1,10 +1,12 @@
 //! The manifest of a plugin, `plugin.toml`. It is a section of the component, or a file of the source bundle.
 
 mod entry_point;
+mod hibernation;
 mod language;
 mod manifest_error;
 mod room_settings;
 mod source_settings;
+mod trap_policy;
 
 use std::time::Duration;
 
@@ -14,11 +16,14 @@ use crate::capabilities::Capabilities;
 use crate::room_template::RoomTemplate;
 use crate::units::{ByteSize, DurationSetting};
 pub use entry_point::{EntryPoint, InvalidEntryPoint};
+use hibernation::RawHibernation;
 pub use language::Language;
 pub use manifest_error::ManifestError;
 use room_settings::RawRoomSettings;
 pub use room_settings::{RoomSave, RoomSettings};
 pub use source_settings::SourceSettings;
+pub use trap_policy::{CheckpointRule, TrapPolicy};
+use trap_policy::{RawTrapPolicy, RawTrapSettings};
 
 /// The name of the file that has the manifest, in the folder of a plugin and in a source bundle.
 pub const FILE_NAME: &str = "plugin.toml";
@@ -39,6 +44,10 @@ pub struct Manifest {
     pub isolation: Isolation,
     /// The settings of rooms. `Some` if, and only if, the isolation is [`Isolation::Room`].
     pub rooms: Option<RoomSettings>,
+    /// What happens to the consumers of an instance that traps or times out.
+    pub on_trap: TrapPolicy,
+    /// The time without events after which a connection gives its instance back; `None` if it keeps it.
+    pub hibernate_after: Option<Duration>,
     /// The threads that run calls.
     pub execution: ExecutionMode,
     /// Whether the host tells consumers that the configuration of the plugin has changed.
@@ -63,6 +72,11 @@ struct RawManifest {
     room: Option<RoomTemplate>,
     room_idle: Option<DurationSetting>,
     room_save: Option<RoomSave>,
+    on_trap: Option<RawTrapPolicy>,
+    checkpoint_every: Option<CheckpointRule>,
+    #[serde(default)]
+    hibernate: bool,
+    hibernate_after: Option<DurationSetting>,
     #[serde(default)]
     execution: ExecutionMode,
     #[serde(default)]
@@ -183,7 +197,13 @@ impl RawManifest {
             Isolation::Room => Some(rooms.check()?),
             Isolation::Connection | Isolation::Shared => rooms.check_absent().map(|()| None)?,
         };
+        let traps =
+            RawTrapSettings { on_trap: self.on_trap, checkpoint_every: self.checkpoint_every };
+        let hibernation =
+            RawHibernation { hibernate: self.hibernate, hibernate_after: self.hibernate_after };
         Ok(Manifest {
+            on_trap: traps.check()?,
+            hibernate_after: hibernation.check(isolation)?,
             name: self.name,
             description: self.description,
             isolation,

@@ -1,10 +1,13 @@
 //! Running instances of a version: of consumers, and of workers.
 
+mod checkpoint;
+mod checkpoint_schedule;
 mod consumer_instance;
 mod event_batch;
 mod event_counts;
 mod guest_store;
 mod instance_mark;
+mod instance_snapshot;
 mod room_alarm;
 mod room_state;
 mod save_restore;
@@ -16,6 +19,8 @@ pub use consumer_instance::Instance;
 pub use event_batch::BatchEnd;
 pub(crate) use guest_store::GuestStore;
 pub use instance_mark::InstanceMark;
+pub(crate) use instance_snapshot::ConsumerSnapshots;
+pub use instance_snapshot::InstanceSnapshot;
 pub use room_state::{LostVisitor, RoomSaveReason, RoomStartError, RoomState, RoomVisitor};
 pub use snapshot::GuestSnapshot;
 pub(crate) use snapshot::{ConsumerState, MigratingConsumer, ModuleState};

@@ -36,14 +36,14 @@ pub use compilation::{
 pub use effects::{Effect, recycle_effects};
 pub use engine::{Engine, EngineError, PoolUsage, THREAD_STACK_BYTES, VersionError};
 pub use instance::{
-    BatchEnd, GuestSnapshot, Instance, InstanceMark, LostVisitor, RoomSaveReason, RoomStartError,
-    RoomState, RoomVisitor, WorkerInstance,
+    BatchEnd, GuestSnapshot, Instance, InstanceMark, InstanceSnapshot, LostVisitor, RoomSaveReason,
+    RoomStartError, RoomState, RoomVisitor, WorkerInstance,
 };
 pub use language_runtime::{LanguageRuntimes, RuntimeError, SourceProblem, SourceProblems};
 pub use loader::{Candidate, LoadError, Loader, requested_capabilities};
 pub use migration::{
-    Migration, MigrationError, MigrationStats, MovePatience, PreSnapshots, RollbackSnapshot,
-    StateSource, TrialState, migrate, restart_consumers,
+    Migration, MigrationError, MigrationStats, MovePatience, PreSnapshots, StateSource, TrialState,
+    migrate, restart_consumers,
 };
 pub use narrowboat_core::sha256_digest::Sha256Digest;
 pub use plugin::Plugin;

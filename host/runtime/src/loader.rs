@@ -295,6 +295,8 @@ impl Loader {
             description: manifest.description,
             config_changed: manifest.config_changed,
             rooms: manifest.rooms.map(Arc::new),
+            on_trap: manifest.on_trap,
+            hibernate_after: manifest.hibernate_after,
             capabilities: manifest.capabilities,
             usage: Arc::default(),
             core_instance_count: resources.core_instances,

@@ -10,5 +10,5 @@ mod trial_state;
 pub use migrate::{Migration, MovePatience, migrate, restart_consumers};
 pub use migration_error::MigrationError;
 pub use migration_stats::MigrationStats;
-pub use state_source::{PreSnapshots, RollbackSnapshot, StateSource};
+pub use state_source::{PreSnapshots, StateSource};
 pub use trial_state::TrialState;

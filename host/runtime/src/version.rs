@@ -1,6 +1,7 @@
 //! One build of a plugin, named by the SHA-256 of its bytes: compiled, checked and ready to be instantiated.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use wasmtime::Store;
 use wasmtime::component::Instance as Exports;
@@ -18,7 +19,7 @@ use crate::store::{GuestState, VersionContext};
 use narrowboat_core::capabilities::Capabilities;
 use narrowboat_core::component::Role;
 use narrowboat_core::fault::{GuestFault, sanitize_log_line};
-use narrowboat_core::manifest::RoomSettings;
+use narrowboat_core::manifest::{RoomSettings, TrapPolicy};
 use narrowboat_core::sha256_digest::Sha256Digest;
 use narrowboat_quota::{QuotaResource, Reservation};
 use narrowboat_schedule::WallClock;
@@ -137,6 +138,16 @@ impl Version {
     /// The settings of its rooms, if its consumers are in rooms.
     pub fn rooms(&self) -> Option<&Arc<RoomSettings>> {
         self.ctx.rooms.as_ref()
+    }
+
+    /// Whether an instance that traps or times out is restarted with the state of its last checkpoint.
+    pub fn restarts_after_trap(&self) -> bool {
+        matches!(self.ctx.on_trap, TrapPolicy::Restart(_))
+    }
+
+    /// The time without events after which a connection gives its instance back; `None` if it keeps it.
+    pub fn hibernate_after(&self) -> Option<Duration> {
+        self.ctx.hibernate_after
     }
 
     /// The wall clock of the host.

@@ -11,6 +11,7 @@ use super::instance_registration::InstanceRegistration;
 use super::instance_registry::InstanceRegistry;
 use super::permits::Permits;
 use super::postponed_move::PostponedMove;
+use super::restart_limiter::RestartLimiter;
 use narrowboat_channels::Mailbox;
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::Fault;
@@ -32,6 +33,8 @@ pub struct AcceptedConsumer {
     pub(super) resting: Option<Arc<RestingInstance>>,
     /// The move to another version that the guest has postponed. Boxed, because few consumers have one.
     pub(super) postponed_move: Option<Box<PostponedMove>>,
+    /// The restarts of the consumer's own instance after traps. Boxed, because few consumers have one.
+    pub(super) restart_limiter: Option<Box<RestartLimiter>>,
     scope: Arc<Scope>,
     permits: Arc<Permits>,
     /// The last call of the consumer has been made, or has begun.
@@ -61,6 +64,7 @@ impl AcceptedConsumer {
             id,
             resting: None,
             postponed_move: None,
+            restart_limiter: None,
             scope,
             permits,
             has_ended: false,

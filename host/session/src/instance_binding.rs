@@ -12,8 +12,8 @@ use narrowboat_core::fault::GuestFault;
 use narrowboat_core::manifest::Isolation;
 use narrowboat_core::room_name::RoomName;
 use narrowboat_runtime::{
-    Call, Effect, Instance, Migration, MigrationError, MovePatience, Plugin, StateSource,
-    TrialState, Version, migrate, restart_consumers,
+    Call, Effect, Instance, InstanceSnapshot, Migration, MigrationError, MovePatience, Plugin,
+    StateSource, TrialState, Version, migrate, restart_consumers,
 };
 
 /// The instance that serves a consumer.
@@ -93,6 +93,14 @@ impl InstanceBinding {
     pub(super) fn take_to_lend(&mut self) -> Option<Box<Instance>> {
         let Self::Dedicated(_, slot) = self else { return None };
         slot.take_if(|instance| !instance.is_dead() && instance.version().may_be_called_by_others())
+    }
+
+    /// Takes the last checkpoint of the dedicated instance.
+    pub(super) fn take_checkpoint(&mut self) -> Option<InstanceSnapshot> {
+        match self {
+            Self::Dedicated(_, instance) => instance.as_mut()?.take_checkpoint(),
+            Self::Shared(..) => None,
+        }
     }
 
     /// Drops the dedicated instance if it has failed.

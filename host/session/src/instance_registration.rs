@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::instance_owner::InstanceOwner;
 use super::instance_registry::InstanceRegistry;
 use super::owner_command::{Direction, OwnerCommand};
-use narrowboat_runtime::{PreSnapshots, RollbackSnapshot, Sha256Digest, StateSource};
+use narrowboat_runtime::{InstanceSnapshot, PreSnapshots, Sha256Digest, StateSource};
 
 /// The registration of an owner. Dropping it removes the owner from the registry, and with it the owner's rollback
 /// snapshot and its pending command.
@@ -29,12 +29,12 @@ impl InstanceRegistration {
 
     /// Keeps the state that the instance left the previous version with, while the new version is watched; drops it
     /// otherwise.
-    pub(super) fn store_snapshot(&self, snapshot: RollbackSnapshot) {
+    pub(super) fn store_snapshot(&self, snapshot: InstanceSnapshot) {
         self.registry.store_snapshot(self.id, snapshot);
     }
 
     /// Takes the state that the instance left the previous version with.
-    pub(super) fn take_snapshot(&self) -> Option<RollbackSnapshot> {
+    pub(super) fn take_snapshot(&self) -> Option<InstanceSnapshot> {
         self.registry.take_snapshot(self.id)
     }
 
@@ -61,7 +61,7 @@ impl InstanceRegistration {
         pre_snapshots: PreSnapshots,
     ) -> StateSource {
         let snapshot = match direction {
-            Direction::Forward => None,
+            Direction::Forward | Direction::Restart => None,
             Direction::Rollback => self.take_snapshot(),
         };
         snapshot.map_or(StateSource::Running(pre_snapshots), StateSource::Rollback)

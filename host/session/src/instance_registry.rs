@@ -12,12 +12,13 @@ use super::instance_owner::InstanceOwner;
 use super::migration_summary::MigrationSummary;
 use super::owner_command::{Direction, MigrateCommand, OwnerCommand};
 use super::ready_instances::ReadyInstances;
+use super::restart_counters::RestartCounters;
 use super::rooms::{RoomOwners, RoomTable};
 use super::self_rollback::SelfRollbackSignal;
 use super::shared::SharedInstances;
 use narrowboat_channels::ChannelLayer;
 use narrowboat_runtime::{
-    MigrationError, Plugin, RollbackSnapshot, Sha256Digest, TrialState, Version,
+    InstanceSnapshot, MigrationError, Plugin, Sha256Digest, TrialState, Version,
 };
 use narrowboat_websocket::connection::TrafficCounters;
 
@@ -32,6 +33,7 @@ pub struct InstanceRegistry {
     pub(super) ready: ReadyInstances,
     pub(super) rooms: RoomTable,
     pub(super) room_owners: Arc<RoomOwners>,
+    pub(super) restarts: RestartCounters,
     traffic: Arc<TrafficCounters>,
     state: Mutex<RegistryState>,
     self_rollback: SelfRollbackSignal,
@@ -43,7 +45,7 @@ struct RegistryState {
     last_id: u64,
     owners: FxHashMap<u64, Arc<InstanceOwner>>,
     /// The state that each instance left the previous version with. `None` unless a new version is watched.
-    rollback_snapshots: Option<FxHashMap<u64, RollbackSnapshot>>,
+    rollback_snapshots: Option<FxHashMap<u64, InstanceSnapshot>>,
 }
 
 impl InstanceRegistry {
@@ -58,6 +60,7 @@ impl InstanceRegistry {
             ready: ReadyInstances::default(),
             rooms: RoomTable::default(),
             room_owners,
+            restarts: RestartCounters::default(),
             traffic: Arc::new(TrafficCounters::new(Arc::clone(&plugin.quota))),
             plugin,
             layer,
@@ -89,6 +92,11 @@ impl InstanceRegistry {
     /// The plugin that the instances run.
     pub fn plugin(&self) -> &Arc<Plugin> {
         &self.plugin
+    }
+
+    /// The counters of instances that went on after a trap.
+    pub fn restart_counters(&self) -> &RestartCounters {
+        &self.restarts
     }
 
     /// The traffic of the plugin's connections.
@@ -137,7 +145,7 @@ impl InstanceRegistry {
     }
 
     /// Keeps a rollback snapshot, or drops it if none are kept.
-    pub(super) fn store_snapshot(&self, id: u64, snapshot: RollbackSnapshot) {
+    pub(super) fn store_snapshot(&self, id: u64, snapshot: InstanceSnapshot) {
         let mut state = self.lock();
         let unkept = match &mut state.rollback_snapshots {
             Some(kept) => kept.insert(id, snapshot),
@@ -147,7 +155,7 @@ impl InstanceRegistry {
         drop(unkept);
     }
 
-    pub(super) fn take_snapshot(&self, id: u64) -> Option<RollbackSnapshot> {
+    pub(super) fn take_snapshot(&self, id: u64) -> Option<InstanceSnapshot> {
         self.lock().rollback_snapshots.as_mut()?.remove(&id)
     }
 

@@ -39,6 +39,8 @@ mod read_ahead;
 mod ready_instance_filler;
 mod ready_instances;
 mod reply_fault;
+mod restart_counters;
+mod restart_limiter;
 mod room_keeping;
 mod room_operations;
 mod rooms;

@@ -10,8 +10,8 @@ use super::instance_registration::InstanceRegistration;
 use super::owner_command::{Direction, MigrateCommand, MigrateResult, OwnerCommand};
 use super::postponed_move::{MoveReport, PostponedMove};
 use narrowboat_runtime::{
-    Effect, Instance, Migration, MigrationError, MigrationStats, MovePatience, PreSnapshots,
-    Sha256Digest, StateSource, TrialState, Version,
+    Effect, Instance, InstanceSnapshot, Migration, MigrationError, MigrationStats, MovePatience,
+    PreSnapshots, Sha256Digest, StateSource, TrialState, Version,
 };
 
 /// The owner of an instance that migrates between versions.
@@ -85,7 +85,7 @@ pub(super) trait MigratingOwner {
         let earlier = self.postponed_move().take();
         let patience = match direction {
             Direction::Forward => MovePatience::MayWait,
-            Direction::Rollback => MovePatience::Forced,
+            Direction::Rollback | Direction::Restart => MovePatience::Forced,
         };
         let result = self.migrate_to(Arc::clone(&to), direction, patience).await;
         let plugin = self.effect_applier().plugin;
@@ -154,6 +154,17 @@ pub(super) trait MigratingOwner {
             self.effect_applier().apply(effects);
         }
         Ok(stats)
+    }
+
+    /// Lets another instance of the same version take the place of one that has died, with the state of a checkpoint.
+    async fn restart(
+        &mut self,
+        checkpoint: InstanceSnapshot,
+    ) -> Result<MigrationStats, MigrationError> {
+        drop(self.take_pre_snapshots());
+        let to = Arc::clone(checkpoint.version());
+        let source = StateSource::Rollback(checkpoint);
+        self.migrate_from(to, source, Direction::Restart, MovePatience::Forced).await
     }
 
     /// Rolls the instance back to the version that it left, with the state that it left that version with. Returns

@@ -31,6 +31,8 @@ pub enum Direction {
     Forward,
     /// To the previous version, with the state that the instance left it with.
     Rollback,
+    /// To another instance of the same version, with the last checkpoint, after a trap.
+    Restart,
 }
 
 /// The result of a [`MigrateCommand`].

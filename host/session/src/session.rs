@@ -284,10 +284,14 @@ impl<L: SessionLink> Session<L> {
             );
             return;
         }
-        if let Some(call) = unapplied_call
-            && self.roll_back_and_retry(call, &fault).await
-        {
-            return;
+        if let Some(call) = unapplied_call {
+            let call = match self.roll_back_and_retry(call, &fault).await {
+                Ok(()) => return,
+                Err(call) => call,
+            };
+            if self.restart_after(call, &fault).await {
+                return;
+            }
         }
         self.consumer.fail(Fault::Guest(fault));
         if self.consumer.binding.is_dedicated() && self.consumer.binding.is_dead() {

@@ -41,9 +41,16 @@ impl<L: SessionLink> Session<L> {
     }
 
     /// After a trap in a version that is watched: rolls the consumer back and repeats the call, which has had no
-    /// effects. Returns false if no rollback was possible.
-    pub(super) async fn roll_back_and_retry(&mut self, call: Call, fault: &GuestFault) -> bool {
-        let Some((version, result)) = self.roll_back().await else { return false };
+    /// effects.
+    ///
+    /// # Errors
+    /// The call, if no rollback was possible.
+    pub(super) async fn roll_back_and_retry(
+        &mut self,
+        call: Call,
+        fault: &GuestFault,
+    ) -> Result<(), Call> {
+        let Some((version, result)) = self.roll_back().await else { return Err(call) };
         let version = &*version.short_hex();
         let (plugin, channel) = self.consumer.log_fields();
         match result {
@@ -57,10 +64,45 @@ impl<L: SessionLink> Session<L> {
                     "rolled back one consumer after a fault"
                 );
                 Box::pin(self.call_guest(call)).await;
-                true
+                Ok(())
             }
             Err(error) => {
                 tracing::warn!(plugin, channel, version, %error, "cannot roll back the consumer after a fault");
+                Err(call)
+            }
+        }
+    }
+
+    /// After a trap: lets another instance go on with the state of the last checkpoint, without the event that trapped, if the
+    /// manifest asks for that. Returns false if that was not possible, or has been done too often.
+    pub(super) async fn restart_after(&mut self, call: Call, fault: &GuestFault) -> bool {
+        let Some(checkpoint) = self.consumer.binding.take_checkpoint() else { return false };
+        let version = &*checkpoint.version().digest().short_hex();
+        if !self.consumer.restart_limiter.get_or_insert_default().try_restart() {
+            let (plugin, channel) = self.consumer.log_fields();
+            tracing::warn!(plugin, channel, version, %fault, "a consumer is not restarted again, since it traps too often");
+            return false;
+        }
+        let result = self.restart(checkpoint).await;
+        let (plugin, channel) = self.consumer.log_fields();
+        match result {
+            Ok(MigrationStats { lost_events, .. }) => {
+                // The event of which the instance has died is lost too.
+                let lost_events = lost_events + 1;
+                self.consumer.registry.restarts.record(lost_events);
+                tracing::warn!(
+                    plugin,
+                    channel,
+                    version,
+                    lost_events,
+                    %fault,
+                    "a consumer goes on after a fault, with its last checkpoint"
+                );
+                self.link.put_back(call.split_first_event().1);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(plugin, channel, version, %fault, %error, "cannot restart a consumer after a fault");
                 false
             }
         }

@@ -5,6 +5,7 @@
 //! brings messages to the consumers of sessions that rest, and `shared_turns` takes the turns. `room_upkeep` and
 //! `room_waking` save and restore the state of rooms.
 
+mod instance_restart;
 mod instance_slot;
 mod instance_state;
 mod instance_task;

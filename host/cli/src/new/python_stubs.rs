@@ -24,6 +24,7 @@ pub(super) const STUBS: &[(&str, &str)] = stub_files![
     "narrowboat/config.pyi",
     "narrowboat/http.pyi",
     "narrowboat/keyvalue.pyi",
+    "narrowboat/room.pyi",
     "narrowboat/testing.pyi",
 ];
 

@@ -78,6 +78,35 @@ const TOP_LEVEL: ConfigTable = ConfigTable {
                  effects wait until the state is saved. Only with `isolation = \"room\"`.",
         },
         ConfigKey {
+            key: "on_trap",
+            value_type: "`\"close\"`, `\"restart\"`",
+            default: KeyDefault::Value("\"close\""),
+            description: "What happens when an instance traps or times out. `\"close\"`: its connections close with 1011. \
+                 `\"restart\"`: another instance goes on with the state of the last checkpoint, so that the connections stay. \
+                 Events since then are lost, with the one that trapped. At most three times a minute.",
+        },
+        ConfigKey {
+            key: "checkpoint_every",
+            value_type: "number of events, or a duration of at least `\"100ms\"`",
+            default: KeyDefault::Absent,
+            description: "When the state is saved for that: before an event, if this number of events has happened since the last time, \
+                 or this time has passed. `\"5s\"` if the key is absent. Only with `on_trap = \"restart\"`.",
+        },
+        ConfigKey {
+            key: "hibernate",
+            value_type: "boolean",
+            default: KeyDefault::Value("false"),
+            description: "Whether a connection that is idle gives its instance back, and gets another one for its next event. Only with \
+                 `isolation = \"connection\"`.",
+        },
+        ConfigKey {
+            key: "hibernate_after",
+            value_type: "duration",
+            default: KeyDefault::Absent,
+            description: "The time without events after which a connection hibernates: `\"1m\"` if the key is absent. Only with \
+                 `hibernate = true`.",
+        },
+        ConfigKey {
             key: "execution",
             value_type: "`\"auto\"`, `\"thread\"`",
             default: KeyDefault::Value("\"auto\""),

@@ -30,6 +30,17 @@ pub enum ManifestError {
     /// The manifest has a key of rooms, but another isolation.
     #[error("{0} needs isolation = \"room\"; set that, or remove the key")]
     RoomKeyWithoutRooms(&'static str),
+    /// The manifest says when checkpoints are made, and not that they are used.
+    #[error("checkpoint_every needs on_trap = \"restart\"; set that, or remove the key")]
+    CheckpointsUnused,
+    /// The manifest says after which time connections hibernate, and not that they do.
+    #[error("hibernate_after needs hibernate = true; set that, or remove the key")]
+    HibernationUnused,
+    /// Connections that share an instance cannot hibernate.
+    #[error(
+        "hibernate = true needs isolation = \"connection\"; set that, or remove the key: a room sleeps by itself, after `room_idle`"
+    )]
+    HibernationOfSharedInstance,
     /// The manifest of a component has a runtime.
     #[error(
         "`runtime` belongs to a source plugin, and this is the manifest of a component; remove the key, or use the \

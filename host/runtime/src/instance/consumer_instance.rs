@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
+use super::checkpoint_schedule::CheckpointSchedule;
 use super::guest_store::GuestStore;
 use super::instance_mark::{InstanceMark, next_instance_number};
 use super::wit_conversions::with_guest_scope;
@@ -22,6 +23,7 @@ use crate::version::Version;
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::component::Role;
 use narrowboat_core::fault::{Fault, GuestFault, sanitize_log_line};
+use narrowboat_core::manifest::TrapPolicy;
 use narrowboat_core::scope::Scope;
 use narrowboat_quota::Reservation;
 use narrowboat_websocket::connection::ConnectionHandle;
@@ -34,8 +36,10 @@ pub struct Instance {
     pub(super) batches: Option<BatchGuest>,
     /// The export for the alarms of rooms, if the guest has it.
     pub(super) alarms: Option<AlarmGuest>,
+    /// The checkpoints, if consumers survive a trap.
+    pub(super) checkpoints: Option<Box<CheckpointSchedule>>,
     /// Differs from that of each other instance of the process.
-    number: u64,
+    pub(super) number: u64,
     /// Whether it has ever had a consumer or handled an alarm.
     pub(super) may_have_state: bool,
     /// Events that the instance has handled.
@@ -93,12 +97,17 @@ impl Instance {
             },
         )?;
         let is_trial = suppressed == Some(SuppressReason::Trial);
+        let checkpoints = match store.version().ctx.on_trap {
+            TrapPolicy::Restart(rule) if !is_trial => Some(Box::new(CheckpointSchedule::new(rule))),
+            TrapPolicy::Restart(_) | TrapPolicy::Close => None,
+        };
         let (guest, batches, alarms) = guest;
         Ok(Self {
             store,
             guest,
             batches,
             alarms,
+            checkpoints,
             number: next_instance_number(),
             may_have_state: false,
             event_count: 0,
@@ -143,6 +152,7 @@ impl Instance {
     /// After [`GuestFault::Trap`] and [`GuestFault::TimeLimitExceeded`] the instance is dead, and the effects of the
     /// event are lost.
     pub fn call(&mut self, call: &mut Call) -> Result<GuestReply, GuestFault> {
+        self.keep_checkpoint();
         match call {
             Call::ReceiveMany(id, frames) => self.receive_many(*id, frames),
             call => self.call_once(call).0,

@@ -27,6 +27,17 @@ impl Instance {
         id: ConnectionId,
         frames: &mut VecDeque<Frame>,
     ) -> Result<GuestReply, GuestFault> {
+        let rest = frames.split_off(self.events_before_checkpoint().min(frames.len()));
+        let result = self.receive_before_checkpoint(id, frames);
+        frames.extend(rest);
+        result
+    }
+
+    fn receive_before_checkpoint(
+        &mut self,
+        id: ConnectionId,
+        frames: &mut VecDeque<Frame>,
+    ) -> Result<GuestReply, GuestFault> {
         if frames.len() < 2 || !self.handles_batches() {
             return self.receive_in_turn(id, frames);
         }
@@ -59,6 +70,8 @@ impl Instance {
 
     /// Brings events to consumers, in order. Handshakes and ends of consumers come alone.
     pub fn call_many(&mut self, calls: &[Call]) -> BatchEnd {
+        self.keep_checkpoint();
+        let calls = &calls[..self.events_before_checkpoint().min(calls.len())];
         if calls.len() < 2 || !self.handles_batches() {
             return self.call_each_in_turn(calls);
         }

@@ -18,6 +18,11 @@ pub(super) fn next_instance_number() -> u64 {
 }
 
 impl InstanceMark {
+    /// Whether the mark is one of this instance, and the events that it had handled by then.
+    pub(super) fn events_of(self, number: u64) -> Option<u64> {
+        (self.number == number).then_some(self.events)
+    }
+
     pub(super) fn new(number: u64, events: u64) -> Self {
         Self { number, events }
     }

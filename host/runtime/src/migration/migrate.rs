@@ -8,11 +8,14 @@ use rustc_hash::FxHashMap;
 use super::migration_error::MigrationError;
 use super::migration_stats::MigrationStats;
 use super::migration_target::MigrationTarget;
-use super::state_source::{ConsumerSnapshots, PreSnapshots, RollbackSnapshot, StateSource};
+use super::state_source::{PreSnapshots, StateSource};
 use crate::bindings::narrowboat::consumer::types::SaveMode;
 use crate::call::ConnectionId;
 use crate::effects::Effect;
-use crate::instance::{ConsumerState, GuestSnapshot, Instance, MigratingConsumer, ModuleState};
+use crate::instance::{
+    ConsumerSnapshots, ConsumerState, GuestSnapshot, Instance, InstanceSnapshot, MigratingConsumer,
+    ModuleState,
+};
 use crate::store::RestoreReason;
 use crate::version::Version;
 use narrowboat_config::FailedMovePolicy::{self, KeepOld};
@@ -43,7 +46,7 @@ pub struct Migration {
     /// The effects of `load-module` and of each `restore`.
     pub effects: Vec<Effect>,
     /// The state of the old instance, for a rollback.
-    pub rollback_snapshot: RollbackSnapshot,
+    pub rollback_snapshot: InstanceSnapshot,
     /// The results for the consumers.
     pub stats: MigrationStats,
 }
@@ -68,7 +71,7 @@ pub fn migrate(
     let consumers = old.migrating_consumers();
     let lost_events = match source {
         StateSource::Running(_) => 0,
-        StateSource::Rollback(_) => old.event_count(),
+        StateSource::Rollback(snapshot) => old.event_count() - snapshot.event_count,
     };
     let saved = snapshot_all(old, &consumers, source, policy, patience.into());
     let (snapshot, failures) = match saved {
@@ -127,7 +130,7 @@ fn snapshot_all(
     source: &mut StateSource,
     policy: FailedMovePolicy,
     mode: SaveMode,
-) -> Result<(RollbackSnapshot, FxHashMap<ConnectionId, MigrationError>), MigrationError> {
+) -> Result<(InstanceSnapshot, FxHashMap<ConnectionId, MigrationError>), MigrationError> {
     let taken = std::mem::replace(source, StateSource::Running(PreSnapshots::default()));
     let (mut snapshots, module) = match taken {
         StateSource::Running(PreSnapshots(saved)) => {
@@ -145,7 +148,9 @@ fn snapshot_all(
     match save_consumers(old, consumers, &mut snapshots, policy, mode) {
         Ok(failures) => {
             let version = Arc::clone(old.version());
-            Ok((RollbackSnapshot { version, module, consumers: snapshots }, failures))
+            let snapshot =
+                InstanceSnapshot { version, module, consumers: snapshots, event_count: 0 };
+            Ok((snapshot, failures))
         }
         Err(error) => {
             *source = StateSource::Running(PreSnapshots(snapshots));
@@ -193,10 +198,11 @@ fn without_state(
     old: &Instance,
     consumers: &[MigratingConsumer],
     error: &MigrationError,
-) -> (RollbackSnapshot, FxHashMap<ConnectionId, MigrationError>) {
+) -> (InstanceSnapshot, FxHashMap<ConnectionId, MigrationError>) {
     let failures = consumers.iter().map(|consumer| (consumer.id, error.clone())).collect();
     let (version, consumers) = (Arc::clone(old.version()), ConsumerSnapshots::default());
-    (RollbackSnapshot { version, module: ModuleState::None, consumers }, failures)
+    let module = ModuleState::None;
+    (InstanceSnapshot { version, module, consumers, event_count: 0 }, failures)
 }
 
 /// The snapshots of consumers whose state is in the module's state.

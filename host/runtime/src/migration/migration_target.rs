@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use super::migration_error::MigrationError;
 use super::migration_stats::MigrationStats;
-use super::state_source::RollbackSnapshot;
 use crate::effects::Effect;
-use crate::instance::{GuestSnapshot, Instance, MigratingConsumer};
+use crate::instance::{GuestSnapshot, Instance, InstanceSnapshot, MigratingConsumer};
 use crate::store::RestoreReason;
 use crate::version::Version;
 use narrowboat_config::FailedMovePolicy;
@@ -28,7 +27,7 @@ impl MigrationTarget {
     pub(super) fn start(
         to: Arc<Version>,
         old: &Instance,
-        snapshot: &RollbackSnapshot,
+        snapshot: &InstanceSnapshot,
         policy: FailedMovePolicy,
         reason: RestoreReason,
     ) -> Result<Self, MigrationError> {

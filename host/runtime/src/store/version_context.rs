@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use super::host_services::HostServices;
 use super::instance_limits::InstanceLimits;
@@ -10,7 +11,7 @@ use super::store_limiter::InstanceGauges;
 use crate::scheduling::ExecutionModeState;
 use narrowboat_channels::ChannelLayer;
 use narrowboat_core::capabilities::Capabilities;
-use narrowboat_core::manifest::RoomSettings;
+use narrowboat_core::manifest::{RoomSettings, TrapPolicy};
 use narrowboat_core::name::Tenant;
 use narrowboat_quota::QuotaChain;
 
@@ -26,6 +27,10 @@ pub(crate) struct VersionContext {
     pub(crate) config_changed: bool,
     /// The settings of its rooms, if its consumers are in rooms.
     pub(crate) rooms: Option<Arc<RoomSettings>>,
+    /// What happens to the consumers of an instance that traps or times out.
+    pub(crate) on_trap: TrapPolicy,
+    /// The time without events after which a connection gives its instance back; `None` if it keeps it.
+    pub(crate) hibernate_after: Option<Duration>,
     pub(crate) tenant: Tenant,
     pub(crate) layer: Arc<dyn ChannelLayer>,
     /// The services beyond the host that the guests can reach.

@@ -133,6 +133,16 @@ pub const METRICS: &[Metric] = &[
         VERSION_LABELS,
         "Lines of guests that were not logged: they came too fast, or the manifest does not request the log",
     ),
+    counter(
+        "restarts",
+        PLUGIN_LABELS,
+        "Instances that went on after a trap, with their last checkpoint",
+    ),
+    counter(
+        "restart_lost_events",
+        PLUGIN_LABELS,
+        "Events that were lost when an instance was restarted after a trap",
+    ),
     gauge("rooms", PLUGIN_LABELS, "Rooms that are awake"),
     counter("room_wakes", PLUGIN_LABELS, "Rooms that woke with a saved state"),
     counter("room_saves", PLUGIN_LABELS, "Saves of the state of a room"),

@@ -146,6 +146,7 @@ impl MetricsSnapshot {
         self.counter("deploys_refused", &labels, deploys.refused);
         self.counter("rollbacks", &labels, deploys.rolled_back);
         self.record_rooms(labels, rollout);
+        self.record_restarts(labels, rollout);
         let versions = plugin.versions();
         let is_used = open.connection_count > 0 || has_counts(plugin, &versions, rollout);
         if is_used {
@@ -158,6 +159,15 @@ impl MetricsSnapshot {
         }
         for version in versions {
             self.record_version(labels, &version, is_used);
+        }
+    }
+
+    /// Records the restarts of a plugin whose consumers survive a trap, or have survived one.
+    fn record_restarts(&mut self, labels: [&str; 2], rollout: &Rollout) {
+        let counters = rollout.registry().restart_counters();
+        if rollout.plugin().live_version().restarts_after_trap() || counters.restarts() > 0 {
+            self.counter("restarts", &labels, counters.restarts());
+            self.counter("restart_lost_events", &labels, counters.lost_events());
         }
     }
 

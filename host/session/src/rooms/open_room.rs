@@ -16,7 +16,8 @@ use narrowboat_core::manifest::{RoomSave, RoomSettings};
 use narrowboat_core::room_name::RoomName;
 use narrowboat_keyvalue::{RoomLease, StoredAlarm};
 use narrowboat_runtime::{
-    GuestSnapshot, InstanceMark, Plugin, RoomLink, RoomVisitor, Sha256Digest,
+    GuestSnapshot, Instance, InstanceMark, InstanceSnapshot, Plugin, RoomLink, RoomVisitor,
+    Sha256Digest,
 };
 use narrowboat_schedule::WallClock;
 
@@ -231,6 +232,18 @@ impl OpenRoom {
     /// Whether the last record has the state of an instance with this mark.
     pub(crate) fn is_saved(&self, mark: InstanceMark) -> bool {
         self.saved_mark == Some(mark)
+    }
+
+    /// A checkpoint with the state that was saved last, if it is one of this instance.
+    pub(crate) fn checkpoint(&self, instance: &Instance) -> Option<InstanceSnapshot> {
+        let record = self.record.as_ref()?;
+        let current = &record.current;
+        if current.version != instance.version().digest() {
+            return None;
+        }
+        let state = (current.schema, current.state.clone()?);
+        let visitors = record.visitors.iter().map(VisitorRecord::saved_state);
+        instance.checkpoint_of_room(self.saved_mark?, state, visitors)
     }
 
     /// The events of an instance with this mark that happened after the state was saved last.

@@ -22,6 +22,7 @@ use crate::member_turn::MemberTurn;
 use crate::migrating_owner::MigratingOwner;
 use crate::owner_command::{Direction, MigrateCommand, OwnerCommand};
 use crate::postponed_move::PostponedMove;
+use crate::restart_limiter::RestartLimiter;
 use crate::rooms::OpenRoom;
 use crate::skipped_disconnects::log_skipped_disconnects;
 use narrowboat_core::close_frame::CloseFrame;
@@ -49,6 +50,8 @@ pub(super) struct SharedInstanceTask {
     pub(super) postponed_move: Option<Box<PostponedMove>>,
     /// Whether a turn comes before the next job.
     is_turn_next: bool,
+    /// The restarts after traps.
+    pub(super) restart_limiter: RestartLimiter,
     /// The room that the instance is for. `None` for the shared instances of a plugin without rooms.
     pub(super) room: Option<Box<OpenRoom>>,
 }
@@ -69,6 +72,7 @@ impl SharedInstanceTask {
             pre_snapshots: PreSnapshots::default(),
             postponed_move: None,
             is_turn_next: false,
+            restart_limiter: RestartLimiter::default(),
             room,
         }
     }
@@ -275,8 +279,9 @@ impl SharedInstanceTask {
     }
 
     /// Makes a call and applies its effects. If the instance dies of the call and was migrated not long ago, rolls it
-    /// back and makes the call there; otherwise ends the connections of the instance.
-    async fn call_with_recovery(&mut self, call: Call) -> CallReply {
+    /// back and makes the call there. Otherwise another instance goes on without the event, or the connections of the
+    /// instance end.
+    pub(super) async fn call_with_recovery(&mut self, call: Call) -> CallReply {
         match self.call_and_apply(call).await.into_reply() {
             Ok(reply) => reply,
             Err((call, fault)) => self.handle_fatal_fault(call, fault).await,
@@ -287,6 +292,9 @@ impl SharedInstanceTask {
     async fn handle_fatal_fault(&mut self, call: Call, fault: GuestFault) -> CallReply {
         if self.roll_back_after(&fault).await {
             return Box::pin(self.call_with_recovery(call)).await;
+        }
+        if self.restart_after(&fault).await {
+            return self.skip_fatal_event(call, fault).await;
         }
         self.fail_all_connections();
         Err(fault).into()

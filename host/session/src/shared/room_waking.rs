@@ -7,6 +7,7 @@ use crate::migrating_owner::MigratingOwner;
 use crate::rooms::{OwnedRoom, RoomRecord, RoomStore, RoomStoreError, SavedRoomState};
 use narrowboat_config::FailedMovePolicy;
 use narrowboat_core::fault::GuestFault;
+use narrowboat_core::manifest::RoomSave;
 use narrowboat_runtime::{
     Effect, Instance, LostVisitor, RoomLink, RoomStartError, Sha256Digest, Version,
 };
@@ -45,7 +46,10 @@ impl SharedInstanceTask {
             }
             (started, _) => started.map_err(RoomStartError::into_fault)?,
         };
-        let StartedRoom { instance, effects, has_state, has_changed } = started;
+        let StartedRoom { mut instance, effects, has_state, has_changed } = started;
+        if instance.version().rooms().is_some_and(|rooms| rooms.save == RoomSave::Event) {
+            instance.stop_checkpoints();
+        }
         if has_state {
             self.registry.rooms.counters.record_wake();
         }

@@ -150,6 +150,7 @@ impl MigratingOwner for SharedInstanceTask {
         let mut instance = self.instance.take().ok_or_else(lost)?;
         let policy = match (self.plugin().failed_move, direction) {
             (FailedMovePolicy::KeepOld, Direction::Rollback) => FailedMovePolicy::Close,
+            (_, Direction::Restart) => FailedMovePolicy::Restart,
             (policy, _) => policy,
         };
         let work = move || {
@@ -158,6 +159,9 @@ impl MigratingOwner for SharedInstanceTask {
         };
         let (migration, source, instance) = run_on_dedicated_thread(work).await.ok_or_else(lost)?;
         self.instance = Some(instance);
+        if self.holds_effects() {
+            self.instance.iter_mut().for_each(|instance| instance.stop_checkpoints());
+        }
         if let (Err(MigrationError::Busy), StateSource::Running(saved)) = (&migration, source) {
             self.pre_snapshots = saved;
         }

@@ -29,6 +29,7 @@ impl Consumer for RoomVisitor {
         if scope.query_param("reject").is_some() {
             return Err(deny(403));
         }
+        assert!(scope.query_param("trap").is_none(), "asked to trap");
         VISITOR_COUNT.set(VISITOR_COUNT.get() + 1);
         Ok(accept(RoomVisitor { fatal: false }))
     }
@@ -42,6 +43,9 @@ impl Consumer for RoomVisitor {
             "fail to save" => FAILS_TO_SAVE.set(true),
             "save" => FAILS_TO_SAVE.set(false),
             "trap" => panic!("asked to trap"),
+            "hang" => loop {
+                std::hint::spin_loop();
+            },
             "everyone" => return Ok(connection.send(everyone().connections().len().to_string())?),
             "cancel" => room::cancel_alarm(),
             "alarm" => return Ok(connection.send(describe_alarm())?),

@@ -15,7 +15,7 @@ use narrowboat_config::{Config, OverflowPolicy};
 use narrowboat_core::capabilities::Capabilities;
 use narrowboat_core::frame::Frame;
 use narrowboat_core::header_list::HeaderList;
-use narrowboat_core::manifest::ExecutionMode;
+use narrowboat_core::manifest::{ExecutionMode, TrapPolicy};
 use narrowboat_core::name::Tenant;
 use narrowboat_core::scope::Scope;
 use narrowboat_egress::Egress;
@@ -55,6 +55,8 @@ fn version_context() -> VersionContext {
         description: String::new(),
         config_changed: false,
         rooms: None,
+        on_trap: TrapPolicy::Close,
+        hibernate_after: None,
         tenant: Tenant::default_tenant(),
         layer: Arc::new(MemoryLayer::new(LayerLimits::default())),
         services: Arc::new(services),

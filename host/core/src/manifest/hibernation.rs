@@ -1,0 +1,55 @@
+//! The settings of a plugin whose idle connections give their instances back.
+
+use std::time::Duration;
+
+use super::{Isolation, ManifestError};
+use crate::units::DurationSetting;
+
+/// The time without events after which a connection hibernates, in a manifest that does not set it.
+const DEFAULT_AFTER: Duration = Duration::from_secs(60);
+
+/// The keys about hibernation in a manifest.
+pub(super) struct RawHibernation {
+    pub(super) hibernate: bool,
+    pub(super) hibernate_after: Option<DurationSetting>,
+}
+
+impl RawHibernation {
+    /// The time without events after which a connection gives its instance back; `None` if it keeps it.
+    pub(super) fn check(&self, isolation: Isolation) -> Result<Option<Duration>, ManifestError> {
+        match (self.hibernate, self.hibernate_after) {
+            (true, _) if isolation != Isolation::Connection => {
+                Err(ManifestError::HibernationOfSharedInstance)
+            }
+            (true, after) => Ok(Some(after.map_or(DEFAULT_AFTER, DurationSetting::duration))),
+            (false, None) => Ok(None),
+            (false, Some(_)) => Err(ManifestError::HibernationUnused),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::Manifest;
+
+    fn parse(keys: &str) -> Result<Option<Duration>, ManifestError> {
+        let parsed = Manifest::parse(format!("name = \"chat\"\n{keys}").as_bytes());
+        parsed.map(|parsed| parsed.hibernate_after)
+    }
+
+    #[test]
+    fn connections_hibernate_after_a_minute_if_the_manifest_asks_for_it() {
+        assert_eq!(parse(""), Ok(None));
+        assert_eq!(parse("hibernate = true"), Ok(Some(Duration::from_mins(1))));
+        let after = parse("hibernate = true\nhibernate_after = \"10s\"");
+        assert_eq!(after, Ok(Some(Duration::from_secs(10))));
+    }
+
+    #[test]
+    fn only_instances_of_one_connection_hibernate() {
+        let shared = parse("isolation = \"shared\"\nhibernate = true");
+        assert_eq!(shared, Err(ManifestError::HibernationOfSharedInstance));
+        assert_eq!(parse("hibernate_after = \"10s\""), Err(ManifestError::HibernationUnused));
+    }
+}
