@@ -36,8 +36,8 @@ pub use compilation::{
 pub use effects::{Effect, recycle_effects};
 pub use engine::{Engine, EngineError, PoolUsage, THREAD_STACK_BYTES, VersionError};
 pub use instance::{
-    BatchEnd, GuestSnapshot, Instance, InstanceMark, InstanceSnapshot, LostVisitor, RoomSaveReason,
-    RoomStartError, RoomState, RoomVisitor, WorkerInstance,
+    BatchEnd, GuestSnapshot, HibernatedConsumer, Instance, InstanceMark, InstanceSnapshot,
+    LostVisitor, RoomSaveReason, RoomStartError, RoomState, RoomVisitor, WorkerInstance,
 };
 pub use language_runtime::{LanguageRuntimes, RuntimeError, SourceProblem, SourceProblems};
 pub use loader::{Candidate, LoadError, Loader, requested_capabilities};

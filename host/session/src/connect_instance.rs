@@ -46,6 +46,10 @@ async fn connect_instance(
         InstanceBinding::Dedicated(plugin, instance) => {
             connect_dedicated(context, plugin, instance, call)
         }
+        // A new binding does not hibernate.
+        InstanceBinding::Hibernated(..) => {
+            PendingCall::Ready(CallOutcome::failed(GuestFault::InstanceLost))
+        }
         InstanceBinding::Shared(_, shared) => connect_shared(context, shared, call),
     };
     let outcome = await_call(&mut binding, pending).await;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::call_outcome::{CallOutcome, call_instance};
 use super::dedicated::take_deferred_turns;
+use super::hibernation::Hibernated;
 use super::instance_registry::InstanceRegistry;
 use super::pending_call::PendingCall;
 use super::shared::{SharedInstance, SharedTurns, acquire_shared_instance, visit_room};
@@ -12,8 +13,9 @@ use narrowboat_core::fault::GuestFault;
 use narrowboat_core::manifest::Isolation;
 use narrowboat_core::room_name::RoomName;
 use narrowboat_runtime::{
-    Call, Effect, Instance, InstanceSnapshot, Migration, MigrationError, MovePatience, Plugin,
-    StateSource, TrialState, Version, migrate, restart_consumers,
+    Call, Effect, HibernatedConsumer, Instance, InstanceMark, InstanceSnapshot, Migration,
+    MigrationError, MovePatience, Plugin, StateSource, TrialState, Version, migrate,
+    restart_consumers,
 };
 
 /// The instance that serves a consumer.
@@ -21,6 +23,8 @@ pub(super) enum InstanceBinding {
     /// The consumer's own instance, which the session's task owns. `None` while a call runs elsewhere, before the
     /// first call, and after the instance has failed.
     Dedicated(Arc<Plugin>, Option<Box<Instance>>),
+    /// The consumer's own instance was dropped, because its connection is idle. The next call makes another one.
+    Hibernated(Arc<Plugin>, Box<Hibernated>),
     /// A shared instance, which a task of its own owns.
     Shared(Arc<InstanceRegistry>, SharedInstance),
 }
@@ -41,7 +45,76 @@ impl InstanceBinding {
 
     /// Whether the consumer has an instance of its own.
     pub(super) fn is_dedicated(&self) -> bool {
-        matches!(self, Self::Dedicated(..))
+        matches!(self, Self::Dedicated(..) | Self::Hibernated(..))
+    }
+
+    /// Whether the consumer's own instance was dropped because its connection is idle.
+    pub(super) fn is_hibernated(&self) -> bool {
+        matches!(self, Self::Hibernated(..))
+    }
+
+    /// The mark of the dedicated instance, if it is here.
+    pub(super) fn mark(&self) -> Option<InstanceMark> {
+        match self {
+            Self::Dedicated(_, instance) => instance.as_ref().map(|instance| instance.mark()),
+            Self::Hibernated(..) | Self::Shared(..) => None,
+        }
+    }
+
+    /// Saves the dedicated instance for hibernation. `None` if its code waits.
+    pub(super) fn save_for_hibernation(
+        &mut self,
+    ) -> PendingCall<Result<Option<HibernatedConsumer>, GuestFault>> {
+        let lost = || Err(GuestFault::InstanceLost);
+        self.with_instance(None, lost, |mut instance| {
+            let saved = instance.hibernate();
+            (saved, Some(instance))
+        })
+    }
+
+    /// Drops the dedicated instance, whose state is in `hibernated`.
+    pub(super) fn hibernate(&mut self, hibernated: Hibernated) {
+        if let Self::Dedicated(plugin, _) = self {
+            *self = Self::Hibernated(Arc::clone(plugin), Box::new(hibernated));
+        }
+    }
+
+    /// Makes an instance for a consumer that hibernates. Returns the effects of that, or `None` if it does not hibernate.
+    pub(super) fn wake(&mut self) -> Option<PendingCall<Result<Vec<Effect>, GuestFault>>> {
+        let (plugin, hibernated) = self.take_hibernated()?;
+        let needs_guest_thread = hibernated.starts_on_guest_thread();
+        let work = move || match hibernated.wake() {
+            Ok((instance, effects)) => (Ok(effects), Some(instance)),
+            Err(fault) => (Err(fault), None),
+        };
+        let lost = || (Err(GuestFault::InstanceLost), None);
+        Some(self.run_wake(plugin, needs_guest_thread, lost, work))
+    }
+
+    fn take_hibernated(&mut self) -> Option<(Arc<Plugin>, Hibernated)> {
+        let Self::Hibernated(plugin, _) = self else { return None };
+        let awake = Self::Dedicated(Arc::clone(plugin), None);
+        match std::mem::replace(self, awake) {
+            Self::Hibernated(plugin, hibernated) => Some((plugin, *hibernated)),
+            Self::Dedicated(..) | Self::Shared(..) => None,
+        }
+    }
+
+    fn run_wake<T: Send + 'static>(
+        &mut self,
+        plugin: Arc<Plugin>,
+        needs_guest_thread: bool,
+        lost: fn() -> (T, Option<Box<Instance>>),
+        work: impl FnOnce() -> (T, Option<Box<Instance>>) + Send + 'static,
+    ) -> PendingCall<T> {
+        if needs_guest_thread {
+            return PendingCall::Running(Box::pin(async move {
+                plugin.executor.run(work).await.unwrap_or_else(lost)
+            }));
+        }
+        let (result, instance) = work();
+        self.return_instance(instance);
+        PendingCall::Ready(result)
     }
 
     /// Takes the turns of the members of a shared instance, or lets its owner take them, and those of other consumers
@@ -56,7 +129,7 @@ impl InstanceBinding {
     /// The shared instance, for a task that drains its turns. `None` for a dedicated instance.
     pub(super) fn shared_turns(&self) -> Option<SharedTurns> {
         match self {
-            Self::Dedicated(..) => None,
+            Self::Dedicated(..) | Self::Hibernated(..) => None,
             Self::Shared(registry, shared) => Some(SharedTurns::new(registry, shared)),
         }
     }
@@ -67,6 +140,12 @@ impl InstanceBinding {
             return shared.call(call, &registry.effect_applier());
         }
         let lost = || CallOutcome::failed(GuestFault::InstanceLost);
+        if let Some((plugin, hibernated)) = self.take_hibernated() {
+            let needs_guest_thread = hibernated.starts_on_guest_thread();
+            let work = move || hibernated.wake_and_call(call);
+            let lost = || (CallOutcome::failed(GuestFault::InstanceLost), None);
+            return self.run_wake(plugin, needs_guest_thread, lost, work);
+        }
         self.with_instance(None, lost, move |instance| call_dedicated(instance, call))
     }
 
@@ -74,6 +153,7 @@ impl InstanceBinding {
     pub(super) fn version(&self) -> Option<&Arc<Version>> {
         match self {
             Self::Dedicated(_, instance) => instance.as_ref().map(|instance| instance.version()),
+            Self::Hibernated(_, hibernated) => hibernated.version(),
             Self::Shared(..) => None,
         }
     }
@@ -84,7 +164,7 @@ impl InstanceBinding {
             Self::Dedicated(_, instance) => {
                 instance.as_ref().is_none_or(|instance| instance.is_dead())
             }
-            Self::Shared(..) => false,
+            Self::Hibernated(..) | Self::Shared(..) => false,
         }
     }
 
@@ -99,7 +179,7 @@ impl InstanceBinding {
     pub(super) fn take_checkpoint(&mut self) -> Option<InstanceSnapshot> {
         match self {
             Self::Dedicated(_, instance) => instance.as_mut()?.take_checkpoint(),
-            Self::Shared(..) => None,
+            Self::Hibernated(..) | Self::Shared(..) => None,
         }
     }
 
@@ -156,6 +236,10 @@ impl InstanceBinding {
         match self {
             Self::Dedicated(plugin, instance) => {
                 Self::Dedicated(Arc::clone(plugin), instance.take())
+            }
+            Self::Hibernated(plugin, _) => {
+                let asleep = Self::Dedicated(Arc::clone(plugin), None);
+                std::mem::replace(self, asleep)
             }
             Self::Shared(registry, shared) => Self::Shared(Arc::clone(registry), shared.clone()),
         }

@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
 use super::effect_applier::EffectApplier;
+use super::hibernation::HibernationCounters;
 use super::instance_owner::InstanceOwner;
 use super::migration_summary::MigrationSummary;
 use super::owner_command::{Direction, MigrateCommand, OwnerCommand};
@@ -34,6 +35,7 @@ pub struct InstanceRegistry {
     pub(super) rooms: RoomTable,
     pub(super) room_owners: Arc<RoomOwners>,
     pub(super) restarts: RestartCounters,
+    pub(super) hibernation: HibernationCounters,
     traffic: Arc<TrafficCounters>,
     state: Mutex<RegistryState>,
     self_rollback: SelfRollbackSignal,
@@ -61,6 +63,7 @@ impl InstanceRegistry {
             rooms: RoomTable::default(),
             room_owners,
             restarts: RestartCounters::default(),
+            hibernation: HibernationCounters::default(),
             traffic: Arc::new(TrafficCounters::new(Arc::clone(&plugin.quota))),
             plugin,
             layer,
@@ -92,6 +95,11 @@ impl InstanceRegistry {
     /// The plugin that the instances run.
     pub fn plugin(&self) -> &Arc<Plugin> {
         &self.plugin
+    }
+
+    /// The counters of connections that hibernate.
+    pub fn hibernation_counters(&self) -> &HibernationCounters {
+        &self.hibernation
     }
 
     /// The counters of instances that went on after a trap.

@@ -9,6 +9,7 @@ use tracing::{Level, Span, info_span, span_enabled};
 use super::accepted_consumer::AcceptedConsumer;
 use super::call_outcome::{CallOutcome, CallReply};
 use super::dedicated::{FailedTurn, LentInstance};
+use super::hibernation::IdleTimer;
 use super::migrating_owner::MigratingOwner;
 use super::pending_call::{CallFuture, PendingCall};
 use super::reply_fault::reply_fault;
@@ -44,6 +45,8 @@ pub(super) struct Session<L> {
     remaining_messages: usize,
     /// Whether a message has come for the consumer. Most connections without groups never get one.
     has_had_message: bool,
+    /// The wait until the connection hibernates. Boxed, because few connections have one.
+    pub(super) idle_timer: Option<Box<IdleTimer>>,
 }
 
 impl<L: SessionLink> Session<L> {
@@ -55,6 +58,7 @@ impl<L: SessionLink> Session<L> {
             consecutive_deliveries: 0,
             remaining_messages: 0,
             has_had_message: false,
+            idle_timer: None,
         }
     }
 
@@ -87,7 +91,8 @@ impl<L: SessionLink> Session<L> {
                     self.consumer.control.push(frame);
                 }
                 SessionEvent::Timer(timer) => self.call_guest(Call::Timer(id, timer)).await,
-                SessionEvent::Command => Box::pin(self.run_pending_command()).await,
+                SessionEvent::Command => Box::pin(self.run_command_awake()).await,
+                SessionEvent::Idle => Box::pin(self.hibernate_if_idle()).await,
                 SessionEvent::MoveDue => {}
                 SessionEvent::FailedTurn(failed) => {
                     let FailedTurn { call, fault, turn } = *failed;
@@ -120,6 +125,9 @@ impl<L: SessionLink> Session<L> {
         }
         let event = self.poll_sources(cx);
         if event.is_pending() {
+            if self.poll_idle(cx).is_ready() {
+                return Poll::Ready(SessionEvent::Idle);
+            }
             self.lend_instance();
         }
         event

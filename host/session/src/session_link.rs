@@ -19,6 +19,8 @@ pub(super) enum SessionEvent<E> {
     Command,
     /// A move that the guest has postponed has to be forced.
     MoveDue,
+    /// The connection may have been idle for long enough to hibernate.
+    Idle,
     /// The instance died of a call that another task made while the session rested.
     FailedTurn(Box<FailedTurn>),
     End(E),

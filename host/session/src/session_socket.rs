@@ -53,6 +53,7 @@ impl AcceptedConsumer {
         let plugin = Arc::clone(self.plugin());
         let quota = Arc::clone(&plugin.quota);
         let mut session = Session::new(self, SessionSocket::new(connection));
+        session.start_idle_timer();
         let running = async move {
             // Boxed, so that the future of an open connection has no room for its end.
             match session.run().await {
@@ -68,7 +69,7 @@ impl AcceptedConsumer {
     fn delivery_sink(&mut self) -> Arc<dyn DeliverySink> {
         let Self { registry, control, binding, id, mailbox, resting, .. } = self;
         match binding {
-            InstanceBinding::Dedicated(..) => {
+            InstanceBinding::Dedicated(..) | InstanceBinding::Hibernated(..) => {
                 let instance = resting.insert(Arc::default());
                 Arc::new(RestingMember::new(registry, instance, control, *id, mailbox.deputy()))
             }

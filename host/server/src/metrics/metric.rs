@@ -133,6 +133,12 @@ pub const METRICS: &[Metric] = &[
         VERSION_LABELS,
         "Lines of guests that were not logged: they came too fast, or the manifest does not request the log",
     ),
+    gauge(
+        "hibernated_connections",
+        PLUGIN_LABELS,
+        "Connections that are idle and have no instance",
+    ),
+    counter("hibernation_wakes", PLUGIN_LABELS, "Connections that have ended their hibernation"),
     counter(
         "restarts",
         PLUGIN_LABELS,

@@ -146,6 +146,7 @@ impl MetricsSnapshot {
         self.counter("deploys_refused", &labels, deploys.refused);
         self.counter("rollbacks", &labels, deploys.rolled_back);
         self.record_rooms(labels, rollout);
+        self.record_hibernation(labels, rollout);
         self.record_restarts(labels, rollout);
         let versions = plugin.versions();
         let is_used = open.connection_count > 0 || has_counts(plugin, &versions, rollout);
@@ -159,6 +160,16 @@ impl MetricsSnapshot {
         }
         for version in versions {
             self.record_version(labels, &version, is_used);
+        }
+    }
+
+    /// Records the connections of a plugin that hibernate, or have hibernated.
+    fn record_hibernation(&mut self, labels: [&str; 2], rollout: &Rollout) {
+        let counters = rollout.registry().hibernation_counters();
+        let hibernates = rollout.plugin().live_version().hibernate_after().is_some();
+        if hibernates || counters.wakes() > 0 {
+            self.gauge("hibernated_connections", &labels, counters.hibernated() as f64);
+            self.counter("hibernation_wakes", &labels, counters.wakes());
         }
     }
 

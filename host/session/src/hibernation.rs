@@ -1,0 +1,116 @@
+//! Connections that hibernate: their sessions keep the socket, the groups and the timers, and have no instance.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Sleep, sleep};
+
+use super::call_outcome::CallOutcome;
+use super::instance_binding::call_dedicated;
+use super::instance_registry::InstanceRegistry;
+use narrowboat_core::fault::GuestFault;
+use narrowboat_runtime::{Call, Effect, HibernatedConsumer, Instance, InstanceMark, Version};
+
+/// The counters of the connections of a plugin that hibernate.
+#[derive(Debug, Default)]
+pub struct HibernationCounters {
+    hibernated: AtomicU64,
+    wakes: AtomicU64,
+}
+
+/// A connection that hibernates. Dropping it ends its hibernation.
+pub(super) struct Hibernated {
+    registry: Arc<InstanceRegistry>,
+    /// `None` once the consumer is being restored.
+    consumer: Option<HibernatedConsumer>,
+}
+
+/// The wait until a connection has been idle for long enough.
+pub(super) struct IdleTimer {
+    sleep: Pin<Box<Sleep>>,
+    /// The instance when the wait began. An event changes it.
+    mark: Option<InstanceMark>,
+}
+
+impl HibernationCounters {
+    /// Connections that hibernate now.
+    pub fn hibernated(&self) -> u64 {
+        self.hibernated.load(Ordering::Relaxed)
+    }
+
+    /// Connections that have ended their hibernation since the host started.
+    pub fn wakes(&self) -> u64 {
+        self.wakes.load(Ordering::Relaxed)
+    }
+}
+
+impl Hibernated {
+    pub(super) fn new(registry: &Arc<InstanceRegistry>, consumer: HibernatedConsumer) -> Self {
+        registry.hibernation.hibernated.fetch_add(1, Ordering::Relaxed);
+        Self { registry: Arc::clone(registry), consumer: Some(consumer) }
+    }
+
+    /// The version of the instance that was dropped.
+    pub(super) fn version(&self) -> Option<&Arc<Version>> {
+        self.consumer.as_ref().map(HibernatedConsumer::version)
+    }
+
+    /// Whether the instance has to be made on a guest thread.
+    pub(super) fn starts_on_guest_thread(&self) -> bool {
+        self.version().is_some_and(|version| version.starts_on_guest_thread())
+    }
+
+    /// Restores the consumer in an instance. Returns the instance with the effects of that.
+    pub(super) fn wake(mut self) -> Result<(Box<Instance>, Vec<Effect>), GuestFault> {
+        let consumer = self.consumer.take().ok_or(GuestFault::InstanceLost)?;
+        let (instance, effects) = match self.registry.take_ready_instance(consumer.version()) {
+            Some(instance) => consumer.wake_in(instance)?,
+            None => {
+                let pool_slots = consumer.version().reserve_pool_slots()?;
+                consumer.wake(pool_slots)?
+            }
+        };
+        Ok((Box::new(instance), effects))
+    }
+
+    /// Restores the consumer, and calls it. The effects of both are those of the outcome.
+    pub(super) fn wake_and_call(self, call: Call) -> (CallOutcome, Option<Box<Instance>>) {
+        match self.wake() {
+            Ok((instance, mut effects)) => {
+                let (mut outcome, instance) = call_dedicated(instance, call);
+                effects.append(&mut outcome.effects);
+                outcome.effects = effects;
+                (outcome, instance)
+            }
+            Err(fault) => (CallOutcome::failed(fault), None),
+        }
+    }
+}
+
+impl Drop for Hibernated {
+    fn drop(&mut self) {
+        let counters = &self.registry.hibernation;
+        counters.hibernated.fetch_sub(1, Ordering::Relaxed);
+        counters.wakes.fetch_add(1, Ordering::Relaxed);
+        self.registry.refill_ready_instances();
+    }
+}
+
+impl IdleTimer {
+    pub(super) fn new(after: Duration, mark: Option<InstanceMark>) -> Self {
+        Self { sleep: Box::pin(sleep(after)), mark }
+    }
+
+    /// Polls whether the time is over. Ask [`IdleTimer::was_idle`] then.
+    pub(super) fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.sleep.as_mut().poll(cx)
+    }
+
+    /// Whether the instance has had no event since the wait began.
+    pub(super) fn was_idle(&self, mark: Option<InstanceMark>) -> bool {
+        mark.is_some() && self.mark == mark
+    }
+}
