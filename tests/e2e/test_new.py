@@ -15,6 +15,7 @@ from develop import Dev
 TEMPLATES = {
     "echo": ("/{name}/", "hello", "hello"),
     "chat": ("/{name}/red/", "hello", "hello"),
+    "room": ("/{name}/red/", "hello", "hello"),
     "worker": ("/{name}/", "one two three", "3 words"),
 }
 
@@ -59,7 +60,7 @@ def test_the_tests_of_a_new_plugin_in_javascript_pass(narrowboat, tmp_path, temp
     assert re.search(r"[1-9]\d* passed, 0 failed", tests.stdout), tests.stdout
 
 
-@pytest.mark.parametrize("template", ["chat", "worker"])
+@pytest.mark.parametrize("template", ["chat", "room", "worker"])
 def test_a_new_plugin_in_python_ignores_binary_frames(narrowboat, tmp_path, template):
     name = f"new-{template}"
     assert narrowboat("new", tmp_path / name, "--template", template).returncode == 0

@@ -99,7 +99,7 @@ def passes(test_plugin):
     return run
 
 
-@pytest.mark.parametrize("template", ["echo", "chat", "worker"])
+@pytest.mark.parametrize("template", ["echo", "chat", "room", "worker"])
 def test_the_tests_of_a_new_plugin_pass(narrowboat, tmp_path, template):
     assert narrowboat("new", tmp_path / "fresh", "--template", template).returncode == 0
     done = narrowboat("test", tmp_path / "fresh")

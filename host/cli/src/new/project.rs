@@ -12,11 +12,11 @@ use super::template::Template;
 
 const CARGO_MANIFEST: &str = include_str!("templates/rust/Cargo.toml.in");
 
-/// Cargo's output stays out of version control.
-const RUST_GITIGNORE: &str = "/target/\n";
+/// Cargo's output and the store of the host stay out of version control.
+const RUST_GITIGNORE: &str = "/target/\n/.keyvalue/\n";
 
-/// The byte code of other interpreters stays out of version control.
-const PYTHON_GITIGNORE: &str = "__pycache__/\n";
+/// The byte code of other interpreters and the store of the host stay out of version control.
+const PYTHON_GITIGNORE: &str = "__pycache__/\n/.keyvalue/\n";
 
 /// The settings of Pyright and Pylance: the code is a root of imports, and `typings` has the modules of the runtime.
 const PYRIGHT_SETTINGS: &str = include_str!("templates/python/pyrightconfig.json");
@@ -34,8 +34,8 @@ const JAVASCRIPT_TYPES: &str = include_str!("../../../../runtimes/javascript/nar
 const JAVASCRIPT_TEST_TYPES: &str =
     include_str!("../../../../runtimes/javascript/narrowboat-testing.d.ts");
 
-/// Packages stay out of version control.
-const JAVASCRIPT_GITIGNORE: &str = "node_modules/\n";
+/// Packages and the store of the host stay out of version control.
+const JAVASCRIPT_GITIGNORE: &str = "node_modules/\n/.keyvalue/\n";
 
 /// The files of a new project, with their paths in its folder.
 pub(super) struct Project {

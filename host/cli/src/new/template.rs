@@ -11,6 +11,8 @@ pub(in super::super) enum Template {
     Echo,
     /// Chat rooms
     Chat,
+    /// Rooms with a state, which outlives their visitors
+    Room,
     /// A worker that counts words, and a consumer that gives it texts
     Worker,
 }
@@ -46,6 +48,7 @@ macro_rules! language_files {
         match $template {
             Self::Echo => template_files!($folder, "echo", $code, None),
             Self::Chat => template_files!($folder, "chat", $code, None),
+            Self::Room => template_files!($folder, "room", $code, None),
             Self::Worker => template_files!($folder, "worker", $code, None),
         }
     };
@@ -53,6 +56,7 @@ macro_rules! language_files {
         match $template {
             Self::Echo => tested_files!($folder, "echo", $code, $test),
             Self::Chat => tested_files!($folder, "chat", $code, $test),
+            Self::Room => tested_files!($folder, "room", $code, $test),
             Self::Worker => tested_files!($folder, "worker", $code, $test),
         }
     };
@@ -91,6 +95,7 @@ impl Template {
         match self {
             Self::Echo => include_str!("templates/echo.toml.in"),
             Self::Chat => include_str!("templates/chat.toml.in"),
+            Self::Room => include_str!("templates/room.toml.in"),
             Self::Worker => include_str!("templates/worker.toml.in"),
         }
     }
@@ -100,6 +105,7 @@ impl Template {
         match self {
             Self::Echo => "It sends each message back.",
             Self::Chat => "It sends each message to all clients of its room.",
+            Self::Room => "It keeps each message in its room, and sends it to everyone there.",
             Self::Worker => "Its worker counts the words of each message.",
         }
     }
@@ -107,7 +113,7 @@ impl Template {
     /// The path of a connection below that of the plugin.
     pub(super) fn example_path(self) -> &'static str {
         match self {
-            Self::Chat => "red/",
+            Self::Chat | Self::Room => "red/",
             Self::Echo | Self::Worker => "",
         }
     }
