@@ -42,7 +42,8 @@ demo: wasm-target
 	@echo
 	@echo 'The host builds the plugins in Rust and compiles the runtimes of Python and JavaScript (seconds, once). Open'
 	@echo 'this page in a browser, in as many tabs as you like:'
-	@echo '  http://127.0.0.1:8000/'
+	@echo '  http://127.0.0.1:8000/                for messages, or'
+	@echo '  http://127.0.0.1:8000/demo/drawing    to draw together'
 	@echo 'Or run these commands in other terminals:'
 	@echo '  $(TALK) $(DEMO)/echo/         the host sends each line back'
 	@echo '  $(TALK) $(DEMO)/broadcast/    the host sends each line to all clients'

@@ -11,7 +11,7 @@ from selenium.webdriver.common.keys import Keys
 from admin import ADMIN, Admin
 from browser import chromium
 from signing import Signer
-from support import eventually, short
+from support import eventually, short, toml, with_manifest
 
 
 @pytest.fixture(scope="module")
@@ -241,3 +241,35 @@ def test_nothing_is_fetched_from_elsewhere(watching):
     page.shows(".plugin h3", "traveller")
     names = page.run("return performance.getEntriesByType('resource').map((entry) => entry.name)")
     assert names and all(name.startswith(admin.url) for name in names)
+
+
+def test_rooms_are_listed_closed_and_reset(serve, component, browser, tmp_path):
+    manifest = {"name": "rooms", "isolation": "room", "room": "{room}", "room_idle": "1h"}
+    file = tmp_path / "rooms.wasm"
+    file.write_bytes(with_manifest(component("rooms").read_bytes(), toml(manifest)))
+    routes = [{"path": "/rooms/{room}/", "plugin": "rooms"}]
+    host = serve(plugins={"rooms": {"component": str(file)}}, routes=routes, admin=ADMIN)
+    page = Dashboard(browser, Admin(host))
+    page.sign_in()
+    page.shows("#rooms-note", "No room is awake.")
+    client = host.connect("/rooms/red/")
+    assert [client.ask("add"), client.ask("alarm in 60000")] == ["1", "set"]
+    page.shows("[data-room=red] td:nth-child(3)", "1")
+    page.shows("[data-room=red] td:nth-child(7)", "T")
+    page.press("[data-room=red] button[aria-label='Close the room red']")
+    assert client.ended() == (1012, "room closed")
+    client = host.connect("/rooms/red/")
+    assert client.ask("get") == "1"
+    page.run("window.confirm = () => true")
+    page.press("[data-room=red] button[aria-label='Reset the room red']")
+    assert client.ended() == (1012, "room closed")
+    assert host.connect("/rooms/red/").ask("get") == "0"
+    assert page.complaints() == []
+    page.close()
+
+
+def test_a_host_without_rooms_shows_no_table_of_them(watching):
+    _, _, page = watching
+    page.sign_in()
+    page.shows(".plugin h3", "traveller")
+    assert not page.find("#rooms-section").is_displayed()

@@ -14,13 +14,15 @@ from support import DEADLINE, UPGRADE, Host, eventually, short, with_manifest
 PLAIN = {"Host": "localhost"}
 
 SCRIPTS = [
-    *["code_area", "connection_panel", "cookies", "dom", "editor_client", "format", "highlight", "json_text"],
+    *["code_area", "connection_panel", "cookies", "dom", "drawing", "drawing_sheet", "editor_client", "format"],
+    *["highlight", "json_text"],
     *["labels", "log", "message_history", "page", "places", "route_form", "routes", "source_editor"],
 ]
 
 FILES = {
     "/": "text/html; charset=utf-8",
-    **{f"/demo/{name}.css": "text/css; charset=utf-8" for name in ("base", "page", "editor")},
+    "/demo/drawing": "text/html; charset=utf-8",
+    **{f"/demo/{name}.css": "text/css; charset=utf-8" for name in ("base", "page", "drawing", "editor")},
     **{f"/demo/{name}.js": "text/javascript; charset=utf-8" for name in SCRIPTS},
     "/demo/icon.svg": "image/svg+xml",
     "/demo/plugins.json": "application/json",

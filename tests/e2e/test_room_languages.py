@@ -95,6 +95,11 @@ from narrowboat import everyone, restore_reason, room
 alarms = []
 
 class Room(WebsocketConsumer):
+    def connect(self):
+        self.accept()
+        if self.scope["query_string"]:
+            everyone().send("welcome")
+
     def receive(self, text_data=None, bytes_data=None):
         if text_data == "count":
             self.send(f"{len(everyone())} here, {len(alarms)} alarms, {alarms}")
@@ -117,6 +122,11 @@ import { Consumer, everyone, room } from "narrowboat";
 const alarms = [];
 
 export default class Room extends Consumer {
+  connect(scope) {
+    this.accept();
+    if (scope.queryString) everyone().send("welcome");
+  }
+
   receive(text) {
     if (text === "count") {
       this.send(`${everyone().size} here, ${alarms.length} alarms, ['${alarms.join("', '")}']`);
@@ -163,6 +173,12 @@ def test_everyone_is_in_the_room_in_each_language(alarmed):
     assert blue.ask("say") == "0"
     assert red.ask("say") == "1"
     assert other.recv() == "said"
+
+
+def test_a_consumer_that_has_accepted_in_connect_is_one_of_everyone(alarmed):
+    first = alarmed.visit("red")
+    second = alarmed.host.connect("/rooms/red/?welcome")
+    assert (first.recv(), second.recv()) == ("welcome", "welcome")
 
 
 def test_variables_of_modules_are_the_state_of_a_room(rooms):

@@ -1,5 +1,5 @@
 //! The demo page: a WebSocket client for browsers, which shows the live version of each plugin. Under `narrowboat dev`
-//! it also has an editor for the source of plugins.
+//! it also has an editor for the source of plugins. The page of the drawing is for a plugin of that name with rooms.
 
 mod edited_plugin;
 mod editor_error;
@@ -33,10 +33,12 @@ const PLUGINS_PATH: &str = "/demo/plugins.json";
 const CSS_MEDIA_TYPE: &str = "text/css; charset=utf-8";
 
 /// The files of the page: path, media type, text.
-const ASSETS: [(&str, &str, &str); 21] = [
+const ASSETS: [(&str, &str, &str); 25] = [
     (PAGE_PATH, "text/html; charset=utf-8", include_str!("demo/page.html")),
+    ("/demo/drawing", "text/html; charset=utf-8", include_str!("demo/drawing.html")),
     ("/demo/base.css", CSS_MEDIA_TYPE, include_str!("web/base.css")),
     ("/demo/page.css", CSS_MEDIA_TYPE, include_str!("demo/page.css")),
+    ("/demo/drawing.css", CSS_MEDIA_TYPE, include_str!("demo/drawing.css")),
     ("/demo/editor.css", CSS_MEDIA_TYPE, include_str!("demo/editor.css")),
     ("/demo/icon.svg", "image/svg+xml", include_str!("web/icon.svg")),
     ("/demo/dom.js", JAVASCRIPT_MEDIA_TYPE, include_str!("web/dom.js")),
@@ -44,6 +46,8 @@ const ASSETS: [(&str, &str, &str); 21] = [
     ("/demo/code_area.js", JAVASCRIPT_MEDIA_TYPE, include_str!("demo/code_area.js")),
     ("/demo/connection_panel.js", JAVASCRIPT_MEDIA_TYPE, include_str!("demo/connection_panel.js")),
     ("/demo/cookies.js", JAVASCRIPT_MEDIA_TYPE, include_str!("demo/cookies.js")),
+    ("/demo/drawing.js", JAVASCRIPT_MEDIA_TYPE, include_str!("demo/drawing.js")),
+    ("/demo/drawing_sheet.js", JAVASCRIPT_MEDIA_TYPE, include_str!("demo/drawing_sheet.js")),
     ("/demo/editor_client.js", JAVASCRIPT_MEDIA_TYPE, include_str!("demo/editor_client.js")),
     ("/demo/highlight.js", JAVASCRIPT_MEDIA_TYPE, include_str!("demo/highlight.js")),
     ("/demo/json_text.js", JAVASCRIPT_MEDIA_TYPE, include_str!("demo/json_text.js")),

@@ -2,7 +2,7 @@
 
 import { toFrame } from "./frame.js";
 import { natives } from "./natives.js";
-import { allSessions, sessionOf } from "./session.js";
+import { acceptedInConnect, allSessions, sessionOf } from "./session.js";
 
 /** The consumers of this instance whose connections are accepted: in a room, those of its visitors. */
 export class Everyone {
@@ -29,7 +29,13 @@ export class Everyone {
 
   /** Sends a frame to each of them. Returns how many took it. */
   send(data) {
-    return natives.sendEveryone(toFrame(data), this.#without.map((consumer) => sessionOf(consumer).id));
+    const frame = toFrame(data);
+    const count = natives.sendEveryone(frame, this.#without.map((consumer) => sessionOf(consumer).id));
+    // The host does not know yet that this one is accepted.
+    const session = acceptedInConnect();
+    if (session === undefined || this.#without.includes(session.consumer)) return count;
+    natives.send(session.id, frame);
+    return count + 1;
   }
 }
 

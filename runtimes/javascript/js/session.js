@@ -33,6 +33,11 @@ export function beginEvent() {
   current = undefined;
 }
 
+let connecting;
+
+/** The session whose handshake the host's call of `connect` decides, if it has accepted. */
+export const acceptedInConnect = () => (connecting?.isOpen ? connecting : undefined);
+
 export const allSessions = () => sessions.values();
 
 export const sessionById = (id) => sessions.get(id);
@@ -101,6 +106,7 @@ export class Session {
   }
 
   connect(Class, record) {
+    connecting = this;
     this.record = makeScope(record);
     this.run(() => {
       this.create(Class);
@@ -141,6 +147,7 @@ export class Session {
 
   /** Returns the decision when the call of `connect` ends: null if the consumer decides later. */
   takeDecision() {
+    connecting = undefined;
     const decision = this.decision ?? null;
     this.decision = undefined;
     this.isDecidedLater = true;

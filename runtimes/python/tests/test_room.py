@@ -124,6 +124,13 @@ def test_everyone_has_the_consumers_whose_connections_are_accepted():
     assert first.send("hi")[0] == ("send", first.name, "[]")
 
 
+def test_a_consumer_that_has_accepted_in_connect_is_one_of_everyone():
+    source = EVERYONE.replace("await self.accept()", "await self.accept(); everyone().send('welcome')")
+    instance = start(source)
+    client = instance.connect()
+    assert instance.take_effects() == [("send_everyone", "welcome", []), ("send", client.name, "welcome")]
+
+
 def test_code_knows_why_its_state_is_restored():
     source = ROOM + "\n    def restored(self):\n        self.reason = restore_reason()\n"
     instance = start(source)

@@ -15,7 +15,7 @@ use super::admin_state::AdminState;
 use crate::page_headers::{CSP_POLICY, JAVASCRIPT_MEDIA_TYPE};
 
 /// The files of the page: path, media type, text. They contain nothing that requires a token.
-const ASSETS: [(&str, &str, &str); 10] = [
+const ASSETS: [(&str, &str, &str); 11] = [
     ("/", "text/html; charset=utf-8", include_str!("page/page.html")),
     ("/page/base.css", "text/css; charset=utf-8", include_str!("../web/base.css")),
     ("/page/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
@@ -23,6 +23,7 @@ const ASSETS: [(&str, &str, &str); 10] = [
     ("/page/api.js", JAVASCRIPT_MEDIA_TYPE, include_str!("page/api.js")),
     ("/page/chart.js", JAVASCRIPT_MEDIA_TYPE, include_str!("page/chart.js")),
     ("/page/plugin_card.js", JAVASCRIPT_MEDIA_TYPE, include_str!("page/plugin_card.js")),
+    ("/page/room_table.js", JAVASCRIPT_MEDIA_TYPE, include_str!("page/room_table.js")),
     ("/page/dom.js", JAVASCRIPT_MEDIA_TYPE, include_str!("../web/dom.js")),
     ("/page/format.js", JAVASCRIPT_MEDIA_TYPE, include_str!("../web/format.js")),
     ("/page/icon.svg", "image/svg+xml", include_str!("../web/icon.svg")),

@@ -99,6 +99,7 @@ async function pollOnce() {
     await pollEditor(listed);
     reportVersionChanges(listed);
     plugins = listed;
+    byId("drawing").hidden = !plugins.some(({ name }) => name === "drawing");
     const path = initialPath(listed);
     for (const panel of panels) panel.update(listed, path);
     wasTabHidden = false;

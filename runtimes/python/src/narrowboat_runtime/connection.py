@@ -76,6 +76,7 @@ class Connection(OutgoingMessages):
         self.scope = Scope(self._read_scope)
         self.scope.keep_record(scope)
         self.is_connecting = True
+        instance.connecting = self
         instance.consumers[self.name] = self
         try:
             create_consumer(self, run_init=True)
@@ -90,6 +91,7 @@ class Connection(OutgoingMessages):
             return self, decision
         finally:
             self.is_connecting = False
+            instance.connecting = None
             self.scope.keep_record(None)
             if _pending_output:
                 log.flush()

@@ -37,9 +37,16 @@ class Everyone:
 
         Raises ValueError if there is no data or the text cannot be UTF-8.
         """
-        handles = [each._narrowboat.host for each in self._without]
-        left_out = [handle for handle in handles if handle is not None]
-        return _SEND_EVERYONE(make_frame(text_data, bytes_data), left_out)
+        frame = make_frame(text_data, bytes_data)
+        connections = [each._narrowboat for each in self._without]
+        handles = [each.host for each in connections if each.host is not None]
+        count = _SEND_EVERYONE(frame, handles)
+        # The host does not know yet that this one is accepted.
+        connecting = instance.connecting
+        if connecting is not None and connecting.phase is OPEN and connecting not in connections:
+            connecting.host.send(frame)
+            count += 1
+        return count
 
 
 def everyone():

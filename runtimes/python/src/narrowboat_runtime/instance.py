@@ -12,6 +12,9 @@ connection_class = None
 #: The connections with an open consumer by the name of their channel.
 consumers = {}
 
+#: The connection whose handshake the call `connect` of the contract decides.
+connecting = None
+
 #: Whether the consumers are synchronous and have the `dispatch` of Django Channels.
 is_plain_sync = False
 

@@ -56,6 +56,9 @@ const mediaType = (pluginFile) =>
 export const api = {
   getStatus: () => request("/v1/status"),
   listConnections: () => request("/v1/connections?limit=50"),
+  listRooms: () => request("/v1/rooms?limit=50"),
+  /** Ends a room: "close" saves it and lets it sleep, "reset" deletes its state. */
+  endRoom: (plugin, room, end) => postJson(pluginPath(plugin, `rooms/${encodeURIComponent(room)}/${end}`), {}),
   listVersions: (plugin) => request(pluginPath(plugin, "versions")),
   deploy: async (plugin, pluginFile, signature) =>
     request(pluginPath(plugin, "versions"), {

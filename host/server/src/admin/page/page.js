@@ -4,12 +4,15 @@ import { ApiError, api, token } from "./api.js";
 import { byId, createElement, setText } from "./dom.js";
 import { formatBytes, formatCount, formatDuration } from "./format.js";
 import { PluginCard, pluginLabel } from "./plugin_card.js";
+import { RoomTable } from "./room_table.js";
 
 /** Milliseconds between two refreshes. */
 const REFRESH_INTERVAL = 1000;
 
 /** Plugin cards by the plugin's label. */
 const cards = new Map();
+
+const rooms = new RoomTable(byId("rooms"), byId("rooms-note"), refresh);
 
 let isRefreshing = false;
 
@@ -91,6 +94,12 @@ function createConnectionRow({ channel, tenant, plugin, client, path, age_second
   );
 }
 
+/** The section is there if a plugin has rooms. */
+function showRooms(list, plugins) {
+  byId("rooms-section").hidden = !plugins.some(({ isolation }) => isolation === "room");
+  rooms.update(list);
+}
+
 async function closeConnection(channel, button) {
   button.disabled = true;
   await api.closeConnection(channel).catch((error) => setText(byId("connections-note"), error.message));
@@ -114,13 +123,15 @@ async function refresh() {
   if (isRefreshing || !token.get()) return;
   isRefreshing = true;
   try {
-    const [status, connections] = await Promise.all([api.getStatus(), api.listConnections()]);
+    const lists = [api.getStatus(), api.listConnections(), api.listRooms()];
+    const [status, connections, roomList] = await Promise.all(lists);
     setSignedIn(true);
     showSummary(status);
     showPlugins(status.plugins);
     showLayers(status.layers);
     showWorkers(status.workers);
     showConnections(connections);
+    showRooms(roomList, status.plugins);
   } catch (error) {
     if (error instanceof ApiError && error.isUnauthorized) {
       token.clear();
