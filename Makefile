@@ -7,7 +7,7 @@ PLUGINS := echo broadcast group
 MEASURED := plugins/echo plugins/broadcast plugins/group tests/guests/herald tests/guests/misbehave tests/guests/traveller
 DEMO := ws://127.0.0.1:8000
 
-.PHONY: help demo test test-tools test-programs test-python-runtime test-models-and-components runtimes book conformance fuzz soak lint bench layer-bench source-bench swap-bench keyvalue-bench keyvalue-kills deny wasm-target
+.PHONY: help demo test test-tools test-programs test-python-runtime test-models-and-components runtimes book conformance fuzz soak lint bench layer-bench source-bench swap-bench room-bench keyvalue-bench keyvalue-kills deny wasm-target
 
 help:
 	@echo 'make demo         build the host, serve plugins in Rust and Python on 127.0.0.1:8000, rebuild after changes'
@@ -22,6 +22,7 @@ help:
 	@echo 'make layer-bench  measure messages between two hosts over Redis, and compare with channels_redis'
 	@echo 'make source-bench measure source plugins in each language, some minutes'
 	@echo 'make swap-bench   measure swaps under 8000 connections, about ten minutes'
+	@echo 'make room-bench   measure rooms and hibernation, about five minutes'
 	@echo 'make keyvalue-bench  measure the key-value store in a file beside SQLite, three minutes'
 	@echo 'make keyvalue-kills  kill a process that writes to the store KILLS times (default 1000)'
 	@echo 'make deny         check licences, bans and sources of the dependencies (needs cargo-deny)'
@@ -161,6 +162,13 @@ swap-bench: wasm-target
 	@$(STEP) "building the guest (seconds)" \
 		target/release-no-lto/narrowboat plugin build tests/guests/traveller
 	@target/release-no-lto/narrowboat-bench swap
+
+room-bench: wasm-target
+	@$(STEP) "building the host and the benchmark, optimised (about ten minutes the first time)" \
+		cargo build --profile release-no-lto --package narrowboat --package narrowboat-bench
+	@$(STEP) "building the guest (seconds)" \
+		target/release-no-lto/narrowboat plugin build tests/guests/rooms
+	@target/release-no-lto/narrowboat-bench rooms
 
 keyvalue-bench:
 	@$(STEP) "building the benchmark with SQLite, optimised (about three minutes the first time)" \

@@ -1,5 +1,6 @@
 //! The benchmarks. `make bench` compares Narrowboat with other servers. `make swap-bench` measures the effect of swaps
-//! on open connections. `make layer-bench` measures messages between hosts, and `make source-bench` source plugins.
+//! on open connections, and `make room-bench` rooms and hibernation. `make layer-bench` measures messages between hosts, and
+//! `make source-bench` source plugins.
 //!
 //! One program in several roles, each a process of its own: without a subcommand it is the run, which
 //! starts the servers and the clients, and prints their results.
@@ -21,6 +22,7 @@ mod output;
 mod peer;
 mod process;
 mod report;
+mod rooms;
 mod run;
 mod section;
 mod service;
@@ -43,6 +45,7 @@ Examples:
   narrowboat-bench --quick             some minutes, wider spread
   narrowboat-bench --only echo,idle    two parts of it
   narrowboat-bench --verbose           with the owners of memory and mappings
+  narrowboat-bench rooms               rooms and hibernation, some minutes
   narrowboat-bench source              source plugins in each language, some minutes
   narrowboat-bench layer               one host to another over Redis, some minutes
   narrowboat-bench swap                swaps under 8000 connections, some minutes"
@@ -75,6 +78,8 @@ enum Role {
     Rude(client::misbehaving::MisbehavingArgs),
     /// Measure guest calls without a socket
     Call(call::CallArgs),
+    /// Measure rooms and hibernation, and compare with the aims
+    Rooms(rooms::RoomsArgs),
     /// Measure source plugins in each language, and compare with the aims
     Source(source_plugins::SourceArgs),
     /// Measure messages between two hosts, and compare with channels_redis
@@ -104,6 +109,7 @@ fn main() -> anyhow::Result<()> {
         Some(Role::Rude(arguments)) => client::misbehaving::run(&arguments),
         Some(Role::Idle(arguments)) => output::print_json(&client::idle::run(&arguments)?),
         Some(Role::Call(arguments)) => output::print_json(&call::run(&arguments)?),
+        Some(Role::Rooms(arguments)) => rooms::run(&arguments),
         Some(Role::Source(arguments)) => source_plugins::run(&arguments),
         Some(Role::Layer(arguments)) => layer::run(&arguments),
         Some(Role::LayerLoad(arguments)) => output::print_json(&layer::load::run(&arguments)?),

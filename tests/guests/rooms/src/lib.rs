@@ -1,7 +1,7 @@
 //! Counts the visitors of its room, its alarms, and the commands `add`: see `receive_text`. The counts are the state of
 //! the module.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ thread_local! {
     static VISITOR_COUNT: Cell<i64> = const { Cell::new(0) };
     static ALARM_COUNT: Cell<u64> = const { Cell::new(0) };
     static MODE: Cell<AlarmMode> = const { Cell::new(AlarmMode::Succeed) };
+    /// Makes the state larger.
+    static PAD: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     static REASON: Cell<Option<RestoreReason>> = const { Cell::new(None) };
     static FAILS_TO_SAVE: Cell<bool> = const { Cell::new(false) };
 }
@@ -84,12 +86,14 @@ impl Consumer for RoomVisitor {
             visitor_count: VISITOR_COUNT.get(),
             alarm_count: ALARM_COUNT.get(),
             mode: MODE.get(),
+            pad: PAD.with_borrow(Clone::clone),
         };
         Snapshot::encode(2, &state).map(Some)
     }
 
     fn load_module(snapshot: Snapshot) -> Result<(), Error> {
-        let State { count, visitor_count, alarm_count, mode } = snapshot.decode()?;
+        let State { count, visitor_count, alarm_count, mode, pad } = snapshot.decode()?;
+        PAD.set(pad);
         COUNT.set(count);
         VISITOR_COUNT.set(visitor_count);
         ALARM_COUNT.set(alarm_count);
@@ -117,6 +121,8 @@ struct State {
     visitor_count: i64,
     alarm_count: u64,
     mode: AlarmMode,
+    #[serde(default)]
+    pad: Vec<u8>,
 }
 
 fn describe_alarm() -> String {
@@ -124,7 +130,7 @@ fn describe_alarm() -> String {
 }
 
 impl RoomVisitor {
-    /// Handles a command with an argument: "alarm in MILLISECONDS", "mode NAME" and "say TEXT".
+    /// Handles a command with an argument: "alarm in MILLISECONDS", "mode NAME", "pad BYTES" and "say TEXT".
     fn handle_argument(&mut self, connection: &Connection, text: &str) -> Result<(), Error> {
         let unknown = || Error::msg(format_args!("unknown command {text:?}"));
         let (command, argument) = text.rsplit_once(' ').ok_or_else(unknown)?;
@@ -141,6 +147,10 @@ impl RoomVisitor {
                     _ => return Err(unknown()),
                 });
                 Ok(connection.send(mode)?)
+            }
+            ("pad", len) => {
+                PAD.set(vec![0; len.parse().map_err(Error::msg)?]);
+                Ok(connection.send(len)?)
             }
             ("say", said) => {
                 let count = everyone().without(connection).send(said);
