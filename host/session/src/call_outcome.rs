@@ -69,6 +69,10 @@ pub(super) fn created_consumer(result: &CallResult) -> Option<ConnectionId> {
 pub(super) fn call_instance(instance: &mut Instance, mut call: Call) -> CallOutcome {
     let result = instance.call(&mut call);
     let effects = instance.take_effects();
+    if !instance.is_room_owned() {
+        let problem = "this host no longer owns it".to_owned();
+        return CallOutcome::failed(GuestFault::RoomUnavailable(problem));
+    }
     if instance.is_dead() {
         return CallOutcome { reply: result.into(), effects, unapplied_call: Some(call) };
     }

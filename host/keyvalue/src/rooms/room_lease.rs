@@ -59,11 +59,12 @@ impl RoomLease {
         }
     }
 
-    /// Extends the lease, unless it has been lost meanwhile.
+    /// Extends the lease, unless it has ended meanwhile: then effects have been dropped, and it stays lost.
     pub(crate) fn extend(&self, requested_at: Duration, duration: Duration) {
         let until = millis(requested_at + duration);
         let _ = self.valid_until.fetch_update(Ordering::AcqRel, Ordering::Acquire, |before| {
-            (before != 0).then_some(before.max(until))
+            let is_valid = before != 0 && millis(time_since_boot()) < before;
+            Some(if is_valid { before.max(until) } else { 0 })
         });
     }
 

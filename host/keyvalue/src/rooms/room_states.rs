@@ -53,16 +53,31 @@ impl KeyvalueStore {
             }
             return record_quota_hit(changed, quota_chain);
         }
-        let (entries, removed) = entries_of(room, change);
-        if !entries.is_empty() {
-            let set = match &self.backend {
-                StoreBackend::Memory(memory) => memory.set(&room.bucket, entries, None, quota),
-                StoreBackend::File(file) => file.set(&room.bucket, entries, None, quota).await,
-                StoreBackend::Redis(_) => Ok(()),
-            };
-            record_quota_hit(set, quota_chain)?;
+        let RoomEntries { index, entries, removed } = RoomEntries::of(room, change);
+        // The key of the index takes the place of another one, so the quota is not asked. There is one for each alarm, whose own
+        // key counts.
+        self.set_room_entries(&room.bucket, index.clone(), usize::MAX).await?;
+        let set = self.set_room_entries(&room.bucket, entries, quota).await;
+        if set.is_err() {
+            let added: Vec<_> = index.into_iter().map(|(key, _)| key).collect();
+            self.delete_many(&room.bucket, &added).await?;
         }
-        if removed.is_empty() { Ok(()) } else { self.delete_many(&room.bucket, &removed).await }
+        record_quota_hit(set, quota_chain)?;
+        self.delete_many(&room.bucket, &removed).await
+    }
+
+    async fn set_room_entries(
+        &self,
+        bucket: &Bucket,
+        entries: Vec<(String, Vec<u8>)>,
+        quota: usize,
+    ) -> Result<(), KeyvalueError> {
+        match &self.backend {
+            _ if entries.is_empty() => Ok(()),
+            StoreBackend::Memory(memory) => memory.set(bucket, entries, None, quota),
+            StoreBackend::File(file) => file.set(bucket, entries, None, quota).await,
+            StoreBackend::Redis(_) => Ok(()),
+        }
     }
 
     /// Gives up the lease of a room, so that another host can open it at once.
@@ -148,27 +163,39 @@ impl KeyvalueStore {
     }
 }
 
-/// The entries that a change sets at one moment, and the keys that are removed afterwards. The key of the alarm is the truth
-/// about it: a host that dies in between leaves at most a key of the index that leads to no alarm.
-fn entries_of(room: &RoomKey, change: RoomChange) -> (Vec<(String, Vec<u8>)>, Vec<String>) {
-    let (mut entries, mut removed) = (Vec::new(), Vec::new());
-    match change.record {
-        RecordChange::Keep => {}
-        RecordChange::Set(record) => entries.push((room.record_key(), record)),
-        RecordChange::Delete => removed.push(room.record_key()),
-    }
-    if let Some(AlarmChange { from, to }) = change.alarm {
-        let before = from.filter(|from| to.is_none_or(|to| to.time != *from));
-        removed.extend(before.map(|before| room.alarm_index_key(before)));
-        if let Some(to) = to {
-            entries.push((room.alarm_key(), to.encode().into_bytes()));
-            entries.push((room.alarm_index_key(to.time), Vec::new()));
-        } else {
-            if !entries.is_empty() {
-                entries.push((room.alarm_key(), Vec::new()));
-            }
-            removed.push(room.alarm_key());
+/// What a change does in a store that this process has alone. The key of the alarm is the truth about it: a host that dies in
+/// between leaves at most a key of the index that leads to no alarm.
+#[derive(Default)]
+struct RoomEntries {
+    /// The key of the index for the new alarm, which is set first.
+    index: Vec<(String, Vec<u8>)>,
+    /// The entries that are set at one moment.
+    entries: Vec<(String, Vec<u8>)>,
+    /// The keys that are removed afterwards.
+    removed: Vec<String>,
+}
+
+impl RoomEntries {
+    fn of(room: &RoomKey, change: RoomChange) -> Self {
+        let mut own = Self::default();
+        match change.record {
+            RecordChange::Keep => {}
+            RecordChange::Set(record) => own.entries.push((room.record_key(), record)),
+            RecordChange::Delete => own.removed.push(room.record_key()),
         }
+        if let Some(AlarmChange { from, to }) = change.alarm {
+            let before = from.filter(|from| to.is_none_or(|to| to.time != *from));
+            own.removed.extend(before.map(|before| room.alarm_index_key(before)));
+            if let Some(to) = to {
+                own.entries.push((room.alarm_key(), to.encode().into_bytes()));
+                own.index.push((room.alarm_index_key(to.time), Vec::new()));
+            } else {
+                if !own.entries.is_empty() {
+                    own.entries.push((room.alarm_key(), Vec::new()));
+                }
+                own.removed.push(room.alarm_key());
+            }
+        }
+        own
     }
-    (entries, removed)
 }

@@ -209,10 +209,7 @@ impl Instance {
     /// Takes the effects of the last call. There are none in a room that this host no longer owns.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         let effects = self.store.take_effects();
-        match self.room() {
-            Some(room) if !room.is_owned() => Vec::new(),
-            _ => effects,
-        }
+        if self.is_room_owned() { effects } else { Vec::new() }
     }
 
     /// The connections of the instance.

@@ -19,6 +19,11 @@ impl Instance {
         self.store.data().room.as_ref().map(|room| &room.link)
     }
 
+    /// Whether this host still owns the room of the instance, if it is for one.
+    pub fn is_room_owned(&self) -> bool {
+        self.room().is_none_or(|room| room.is_owned())
+    }
+
     /// Sets why the next calls restore state. `None` if they do not.
     pub(crate) fn set_restore_reason(&mut self, reason: Option<RestoreReason>) {
         self.store.data_mut().restore_reason = reason;

@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
 use super::room_alarm::RoomAlarm;
 use super::room_owners::{RoomOwners, RoomOwnership};
 use super::room_presence::RoomPresence;
 use super::room_record::{RoomRecord, SavedRoomState, merge_older};
+use super::room_store::{OwnedRoom, RoomStoreError};
 use super::visitor_record::VisitorRecord;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_core::manifest::{RoomSave, RoomSettings};
 use narrowboat_core::room_name::RoomName;
-use narrowboat_keyvalue::{RoomLease, StoredAlarm};
+use narrowboat_keyvalue::RoomLease;
 use narrowboat_runtime::{
     GuestSnapshot, Instance, InstanceMark, InstanceSnapshot, Plugin, RoomLink, RoomVisitor,
     Sha256Digest,
@@ -46,6 +48,12 @@ pub(crate) struct OpenRoom {
     is_closing: bool,
     /// Whether an operator has closed the room.
     is_ending: bool,
+    /// Whether the room has to sleep before its next alarm, since it, the plugin or the host ends.
+    must_end: bool,
+    /// What the store had of the room, until its instance is made.
+    opened: Option<Result<Option<RoomRecord>, RoomStoreError>>,
+    /// One of the rooms that wake for alarms at a time, until the alarm has been handled.
+    pub(crate) waking_permit: Option<OwnedSemaphorePermit>,
     /// When the guest first answered that it is too busy to sleep.
     busy_since: Option<Instant>,
     /// The last record that was read or written.
@@ -87,6 +95,9 @@ impl OpenRoom {
             save_at: None,
             is_closing: false,
             is_ending: false,
+            must_end: false,
+            opened: None,
+            waking_permit: None,
             busy_since: None,
             record: None,
             is_stored: false,
@@ -113,15 +124,24 @@ impl OpenRoom {
         self.link().lease.get()
     }
 
-    /// Takes the lease and the alarm that the store has given.
-    pub(crate) fn take_lease(
-        &mut self,
-        lease: RoomLease,
-        alarm: Option<StoredAlarm>,
-    ) -> Arc<RoomLease> {
+    /// Takes the lease, the record and the alarm that the store has given.
+    pub(crate) fn open(&mut self, OwnedRoom { lease, record, alarm }: OwnedRoom) {
         let link = Arc::clone(self.link());
         self.alarm.load(alarm, &link);
-        Arc::clone(link.lease.get_or_init(|| Arc::new(lease)))
+        let _ = link.lease.set(Arc::new(lease));
+        self.opened = Some(record);
+    }
+
+    /// Takes the record that the store had when the room was opened; `None` if it had none.
+    pub(crate) fn take_opened(&mut self) -> Result<Option<RoomRecord>, RoomStoreError> {
+        self.opened.take().unwrap_or(Ok(None))
+    }
+
+    /// Whether the room has an alarm, or the store may have one.
+    pub(crate) fn has_alarm(&self) -> bool {
+        self.link().alarm().is_some()
+            || !self.alarm.is_stored(self.link())
+            || self.alarm.stored().is_some()
     }
 
     /// Waits until the room has a duty. The future can be dropped and made again.
@@ -158,10 +178,12 @@ impl OpenRoom {
     /// Sets the times of the next duties.
     pub(crate) fn set_times(&mut self, settings: &RoomSettings, is_closing: bool) {
         let now = Instant::now();
+        self.must_end = is_closing || self.is_ending;
         // A room that an alarm has woken sleeps at once afterwards.
         let is_woken_by_alarm = self.lease().is_some() && !self.presence.was_visited();
-        let is_closing = is_closing || self.is_ending || is_woken_by_alarm;
-        let begins_closing = is_closing && !std::mem::replace(&mut self.is_closing, is_closing);
+        let is_closing = self.must_end || is_woken_by_alarm;
+        let was_closing = std::mem::replace(&mut self.is_closing, is_closing);
+        let begins_closing = is_closing && !was_closing;
         if !self.presence.is_empty() {
             (self.sleep_at, self.busy_since, self.failed_saves) = (None, None, 0);
         } else if begins_closing {
@@ -188,6 +210,8 @@ impl OpenRoom {
             RoomDuty::Leave
         } else if self.alarm.is_store_due(self.link()) {
             RoomDuty::StoreAlarm
+        } else if self.must_end && is_due(self.sleep_at) {
+            RoomDuty::Sleep
         } else if self.alarm.is_call_due(self.link(), clock.now()) {
             RoomDuty::CallAlarm
         } else if is_due(self.sleep_at) {

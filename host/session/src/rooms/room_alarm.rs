@@ -17,6 +17,10 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause after a failed call.
 const MAX_PAUSE: Duration = Duration::from_secs(300);
 
+/// The shortest pause between two writes of the alarm, and between two calls for it. A guest that sets an alarm at each event,
+/// or one that is due at once, leaves the room time for its visitors.
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+
 /// The longest sleep until an alarm, after which its time is compared with the wall clock again.
 const MAX_SLEEP: Duration = Duration::from_secs(60);
 
@@ -27,8 +31,12 @@ pub(crate) struct RoomAlarm {
     stored: Option<StoredAlarm>,
     /// The alarm that takes the place of one whose call has failed.
     postponed: Option<StoredAlarm>,
-    /// When an alarm is stored again that could not be stored.
-    retry_at: Option<Instant>,
+    /// Whether the store may have another alarm than `stored`, since it did not answer.
+    is_uncertain: bool,
+    /// When the alarm may be stored next.
+    store_at: Option<Instant>,
+    /// When the guest may be called next.
+    call_at: Option<Instant>,
 }
 
 impl RoomAlarm {
@@ -50,23 +58,29 @@ impl RoomAlarm {
             kept.clone().find(|kept| kept.time == time).unwrap_or(StoredAlarm::new(time))
         });
         let from = self.stored.map(|stored| stored.time);
-        (self.stored != to).then_some(AlarmChange { from, to })
+        (self.is_uncertain || self.stored != to).then_some(AlarmChange { from, to })
+    }
+
+    /// Whether the store has the alarm that the guest has set.
+    pub(crate) fn is_stored(&self, link: &RoomLink) -> bool {
+        !self.is_uncertain && self.stored.map(|stored| stored.time) == link.alarm()
     }
 
     /// Whether the store has another alarm than the guest has set, and is to be told of it now.
     pub(crate) fn is_store_due(&self, link: &RoomLink) -> bool {
-        self.stored.map(|stored| stored.time) != link.alarm()
-            && self.retry_at.is_none_or(|at| at <= Instant::now())
+        !self.is_stored(link) && is_past(self.store_at)
     }
 
     /// Records that a change is in the store.
     pub(crate) fn set_stored(&mut self, change: AlarmChange) {
-        (self.stored, self.postponed, self.retry_at) = (change.to, None, None);
+        (self.stored, self.postponed, self.is_uncertain) = (change.to, None, false);
+        self.store_at = Some(Instant::now() + MIN_PAUSE);
     }
 
-    /// Stores the alarm again later, because the store failed.
-    pub(crate) fn retry_later(&mut self) {
-        self.retry_at = Some(Instant::now() + STORE_RETRY);
+    /// Stores the alarm again later, because the store failed. `is_uncertain` says that it may have the change nevertheless.
+    pub(crate) fn retry_later(&mut self, is_uncertain: bool) {
+        self.is_uncertain |= is_uncertain;
+        self.store_at = Some(Instant::now() + STORE_RETRY);
     }
 
     /// Begins the call for an alarm that is due at `now`, the time since 1970. While it runs the guest has no alarm.
@@ -76,13 +90,20 @@ impl RoomAlarm {
         Some(due)
     }
 
+    /// Ends the call for an alarm.
+    pub(crate) fn end_call(&mut self) {
+        self.call_at = Some(Instant::now() + MIN_PAUSE);
+    }
+
     /// Whether the call for an alarm is due.
     pub(crate) fn is_call_due(&self, link: &RoomLink, now: Duration) -> bool {
         self.stored.as_ref().is_some_and(|alarm| self.is_due(alarm, link, now))
     }
 
     fn is_due(&self, alarm: &StoredAlarm, link: &RoomLink, now: Duration) -> bool {
-        link.alarm() == Some(alarm.time) && alarm.time.time_left(now).is_zero()
+        link.alarm() == Some(alarm.time)
+            && alarm.time.time_left(now).is_zero()
+            && is_past(self.call_at)
     }
 
     /// Postpones an alarm whose call has failed, unless the guest has set another one.
@@ -99,11 +120,16 @@ impl RoomAlarm {
 
     /// When the owner has to look at the alarm again. `now` is the time since 1970.
     pub(crate) fn next_look(&self, link: &RoomLink, now: Duration) -> Option<Instant> {
-        let due = link.alarm().map(|time| Instant::now() + time.time_left(now).min(MAX_SLEEP));
-        let is_stored = self.stored.map(|stored| stored.time) == link.alarm();
-        let store = if is_stored { None } else { self.retry_at };
-        [due.filter(|_| is_stored), store].into_iter().flatten().min()
+        if !self.is_stored(link) {
+            return self.store_at;
+        }
+        let due = Instant::now() + link.alarm()?.time_left(now).min(MAX_SLEEP);
+        Some(self.call_at.map_or(due, |at| at.max(due)))
     }
+}
+
+fn is_past(time: Option<Instant>) -> bool {
+    time.is_none_or(|time| time <= Instant::now())
 }
 
 #[cfg(test)]
@@ -148,6 +174,29 @@ mod tests {
         room.postpone(due, &link, NOW);
         let change = room.change_to(link.alarm()).unwrap();
         assert_eq!(change, AlarmChange { from: Some(due.time), to: Some(alarm(2_000)) });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_alarm_that_is_due_at_once_leaves_time_between_two_calls() {
+        let (link, mut room) = (link(), RoomAlarm::default());
+        room.load(Some(alarm(0)), &link);
+        assert!(room.begin_call(&link, NOW).is_some());
+        link.set_alarm(Some(alarm(0).time));
+        room.end_call();
+        assert!(!room.is_call_due(&link, NOW));
+        assert_eq!(room.next_look(&link, NOW), Some(Instant::now() + MIN_PAUSE));
+        tokio::time::advance(MIN_PAUSE).await;
+        assert!(room.is_call_due(&link, NOW));
+    }
+
+    #[test]
+    fn an_alarm_of_which_the_store_is_uncertain_is_stored_again() {
+        let (link, mut room) = (link(), RoomAlarm::default());
+        link.set_alarm(Some(alarm(2_000).time));
+        room.retry_later(true);
+        link.set_alarm(None);
+        assert_eq!(room.change_to(None), Some(AlarmChange { from: None, to: None }));
+        assert!(!room.is_stored(&link));
     }
 
     #[test]

@@ -47,6 +47,17 @@ pub enum RoomStoreError {
     OwnedElsewhere(Duration),
 }
 
+impl RoomStoreError {
+    /// Whether the store may have made the change nevertheless.
+    pub(crate) fn is_uncertain(&self) -> bool {
+        let is_certain = matches!(
+            self,
+            Self::Store(KeyvalueError::QuotaExceeded { .. } | KeyvalueError::LeaseLost)
+        );
+        !is_certain
+    }
+}
+
 impl RoomStore {
     pub(crate) fn new(plugin: &Plugin) -> Self {
         Self {
@@ -95,8 +106,8 @@ impl RoomStore {
         lease: &RoomLease,
         alarm: Option<StoredAlarm>,
     ) -> Result<(), RoomStoreError> {
-        let alarm = alarm.map(|alarm| AlarmChange { from: Some(alarm.time), to: None });
-        let change = RoomChange { record: RecordChange::Delete, alarm };
+        let alarm = AlarmChange { from: alarm.map(|alarm| alarm.time), to: None };
+        let change = RoomChange { record: RecordChange::Delete, alarm: Some(alarm) };
         Ok(self.store.change_room(&self.key(room), lease, change, &self.quota).await?)
     }
 

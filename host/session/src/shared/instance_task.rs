@@ -81,6 +81,7 @@ impl SharedInstanceTask {
     /// queue is dropped before the task: a call that the drop fails is repeated in another instance, and not here.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         self.run_loop(&mut queue).await;
+        self.store_last_alarm().await;
         self.release_room().await;
         let fault = self.room.as_mut().and_then(|room| room.wake_fault.take());
         if let Some(fault) = fault {
@@ -251,7 +252,9 @@ impl SharedInstanceTask {
             }
             Job::Command(command) => self.run_command(command).await,
             Job::EndRoom(request) => self.end_room(request).await,
-            Job::Alarm(alarm) => self.wake_for_alarm(alarm).await,
+            Job::Alarm(alarm) => {
+                self.wake_for_alarm(alarm).await;
+            }
         }
     }
 

@@ -13,43 +13,71 @@ use narrowboat_runtime::{Effect, Instance};
 
 impl SharedInstanceTask {
     /// Wakes the room for an alarm that the store names. The call of the guest is a duty of the room. Removes an alarm that the
-    /// room no longer has, which a host left behind that died while it changed the alarm.
-    pub(super) async fn wake_for_alarm(&mut self, AlarmJob { time, permit }: AlarmJob) {
-        if self.instance.is_none()
-            && let Err(fault) = self.start_instance().await
-        {
-            self.log_failed_alarm(&fault.to_string());
-            return;
+    /// room no longer has, which a host left behind that died while it changed the alarm. Returns whether the room is awake.
+    pub(super) async fn wake_for_alarm(&mut self, AlarmJob { time, permit }: AlarmJob) -> bool {
+        if let Err(fault) = self.open_room().await {
+            self.log_failed_wake(&fault);
+            return false;
         }
-        let Some(room) = &self.room else { return };
+        let Some(room) = &mut self.room else { return false };
         let stored = room.alarm.stored();
         if stored.is_none_or(|stored| stored.time != time) {
             let removed = self.change_alarm(AlarmChange { from: Some(time), to: stored }).await;
             if let Err(error) = removed {
                 self.log_failed_alarm(&error.to_string());
             }
+            return self.instance.is_some();
         }
-        drop(permit);
+        room.waking_permit = Some(permit);
+        if self.instance.is_none()
+            && let Err(fault) = self.start_instance().await
+        {
+            self.log_failed_wake(&fault);
+            return false;
+        }
+        true
     }
 
-    /// Stores the alarm that the guest has set, or its end.
+    /// Stores the alarm that the guest has set, or its end. The instance is parked meanwhile, so that the room goes on, unless
+    /// effects wait for its state.
     pub(super) async fn store_alarm(&mut self) {
         let Some(room) = &mut self.room else { return };
         let change = room.alarm.change_to(room.link().alarm());
         let Some(change) = change else { return };
-        if let Err(error) = self.change_alarm(change).await {
+        let is_parked = self.instance.is_some() && !self.holds_effects();
+        if is_parked {
+            self.slot.park(self.instance.take());
+        }
+        let changed = self.change_alarm(change).await;
+        if is_parked {
+            // The caller sees that the instance is gone, if it is.
+            let _ = self.reclaim_instance().await;
+        }
+        if let Err(error) = changed {
             self.log_failed_alarm(&error.to_string());
-            self.room.iter_mut().for_each(|room| room.alarm.retry_later());
+        }
+    }
+
+    /// Stores the alarm once more before the room ends.
+    pub(super) async fn store_last_alarm(&mut self) {
+        let is_stored = self.room.as_ref().is_none_or(|room| room.alarm.is_stored(room.link()));
+        if !is_stored && self.instance.is_none() {
+            self.store_alarm().await;
         }
     }
 
     async fn change_alarm(&mut self, change: AlarmChange) -> Result<(), RoomStoreError> {
         let store = RoomStore::new(self.plugin());
         let Some(room) = &mut self.room else { return Ok(()) };
-        let Some(lease) = room.lease().cloned() else { return Ok(()) };
-        store.change(&room.name, &lease, None, Some(change)).await?;
-        room.alarm.set_stored(change);
-        Ok(())
+        let Some(lease) = room.lease().filter(|lease| lease.is_valid()).cloned() else {
+            return Ok(());
+        };
+        let changed = store.change(&room.name, &lease, None, Some(change)).await;
+        match &changed {
+            Ok(()) => room.alarm.set_stored(change),
+            Err(error) => room.alarm.retry_later(error.is_uncertain()),
+        }
+        changed
     }
 
     /// Calls the guest, because the alarm of the room is due. An alarm whose call fails stays, and is called again later.
@@ -62,6 +90,9 @@ impl SharedInstanceTask {
         let called = self.with_instance(Instance::call_alarm).await;
         let (result, effects) =
             called.unwrap_or_else(|| (Err(GuestFault::InstanceLost), Vec::new()));
+        if let Some(room) = &mut self.room {
+            room.alarm.end_call();
+        }
         match result {
             Ok(()) => {
                 self.registry.rooms.counters.record_alarm();
@@ -69,6 +100,7 @@ impl SharedInstanceTask {
             }
             Err(fault) => self.handle_failed_alarm(due, &fault, effects).await,
         }
+        self.room.iter_mut().for_each(|room| room.waking_permit = None);
         self.instance.is_none()
     }
 
@@ -85,15 +117,19 @@ impl SharedInstanceTask {
         &mut self,
         due: StoredAlarm,
         fault: &GuestFault,
-        effects: Vec<Effect>,
+        mut effects: Vec<Effect>,
     ) {
         self.log_failed_alarm(&fault.to_string());
         self.registry.rooms.counters.record_failed_alarm();
         let now = self.now();
         if let Some(room) = &mut self.room {
             // An alarm that the guest has set before it failed takes the place of this one.
-            let set = effects.iter().any(|effect| matches!(effect, Effect::SetAlarm(_, Some(_))));
-            if !set {
+            let set = effects.iter().rev().find_map(|effect| match effect {
+                Effect::SetAlarm(_, time) => Some(*time),
+                _ => None,
+            });
+            if set.flatten().is_none() {
+                effects.retain(|effect| !matches!(effect, Effect::SetAlarm(..)));
                 room.alarm.postpone(due, &Arc::clone(room.link()), now);
             }
         }
@@ -101,9 +137,27 @@ impl SharedInstanceTask {
         if !is_dead {
             return self.end_alarm(effects).await;
         }
-        self.store_alarm().await;
-        if !self.roll_back_after(fault).await {
+        // The room may end.
+        if let Some(change) = self.alarm_change()
+            && let Err(error) = self.change_alarm(change).await
+        {
+            self.log_failed_alarm(&error.to_string());
+        }
+        if !self.roll_back_after(fault).await && !self.restart_after(fault).await {
             self.drop_instance(&HostFault::RoomUnsaved);
+        }
+    }
+
+    fn alarm_change(&self) -> Option<AlarmChange> {
+        let room = self.room.as_ref()?;
+        room.alarm.change_to(room.link().alarm())
+    }
+
+    /// Logs why a room cannot wake for its alarm. That another host owns the room is no fault.
+    fn log_failed_wake(&self, fault: &GuestFault) {
+        match fault {
+            GuestFault::RoomElsewhere(_) => {}
+            fault => self.log_failed_alarm(&fault.to_string()),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::instance_task::SharedInstanceTask;
 use crate::owner_command::{Direction, MigrateCommand, MigrateResult};
-use crate::rooms::{EndRoom, OwnedRoom, RoomEnd, RoomStore, RoomStoreError};
+use crate::rooms::{EndRoom, RoomEnd, RoomStore, RoomStoreError};
 use crate::skipped_disconnects::log_skipped_disconnects;
 use narrowboat_core::fault::{Fault, HostFault};
 use narrowboat_core::host_close::HostClose;
@@ -43,8 +43,9 @@ impl SharedInstanceTask {
         let lease = match room.lease() {
             Some(lease) => Arc::clone(lease),
             None => {
-                let OwnedRoom { lease, alarm, .. } = store.open(&room.name).await?;
-                room.take_lease(lease, alarm)
+                room.open(store.open(&room.name).await?);
+                let Some(lease) = room.lease() else { return Ok(()) };
+                Arc::clone(lease)
             }
         };
         store.delete(&room.name, &lease, room.alarm.stored()).await

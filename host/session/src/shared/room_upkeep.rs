@@ -56,7 +56,9 @@ impl SharedInstanceTask {
             }
             Err(outcome) => outcome,
         };
-        let is_saved = outcome == RoomSaveOutcome::Saved;
+        // The lease may have ended while the store wrote.
+        let is_owned = self.room.as_ref().is_none_or(|room| room.link().is_owned());
+        let is_saved = outcome == RoomSaveOutcome::Saved && is_owned;
         if !is_saved {
             self.drop_instance(&HostFault::RoomUnsaved);
         }
@@ -120,7 +122,7 @@ impl SharedInstanceTask {
     fn is_unvisited(&self) -> bool {
         let Some(room) = &self.room else { return false };
         let has_consumer = self.instance.as_ref().is_none_or(|instance| instance.may_have_state());
-        !has_consumer && !room.has_record() && room.presence.is_empty()
+        !has_consumer && !room.has_record() && !room.has_alarm() && room.presence.is_empty()
     }
 
     async fn put_room_to_sleep(&mut self, settings: &RoomSettings) -> bool {
@@ -128,7 +130,11 @@ impl SharedInstanceTask {
         let has_waited = |room: &OpenRoom| is_closing || room.is_sleep_forced(move_wait);
         let is_forced = self.room.as_deref().is_some_and(has_waited);
         let reason = if is_forced { RoomSaveReason::ForcedSleep } else { RoomSaveReason::Sleep };
-        match self.save_room(reason, settings).await {
+        let outcome = match self.has_stored_alarm().await {
+            true => self.save_room(reason, settings).await,
+            false => RoomSaveOutcome::Failed,
+        };
+        match outcome {
             RoomSaveOutcome::Ended => true,
             RoomSaveOutcome::Changed => false,
             RoomSaveOutcome::Failed => self.end_if_given_up(),
@@ -138,6 +144,19 @@ impl SharedInstanceTask {
             }
             RoomSaveOutcome::Saved => self.leave_table(),
         }
+    }
+
+    /// Stores the alarm if that has not been done. Returns whether the store has it.
+    async fn has_stored_alarm(&mut self) -> bool {
+        let is_stored =
+            |task: &Self| task.room.as_ref().is_none_or(|room| room.alarm.is_stored(room.link()));
+        if !is_stored(self) {
+            self.store_alarm().await;
+        }
+        if !is_stored(self) {
+            self.room.iter_mut().for_each(|room| room.retry_later());
+        }
+        is_stored(self)
     }
 
     /// Ends an empty room whose state could not be saved for a long time. Returns whether it did.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::instance_task::SharedInstanceTask;
 use crate::migrating_owner::MigratingOwner;
-use crate::rooms::{OwnedRoom, RoomRecord, RoomStore, RoomStoreError, SavedRoomState};
+use crate::rooms::{RoomRecord, RoomStore, RoomStoreError, SavedRoomState};
 use narrowboat_config::FailedMovePolicy;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_core::manifest::RoomSave;
@@ -30,7 +30,9 @@ impl SharedInstanceTask {
     /// [`GuestFault::RoomUnavailable`] if the state cannot be read or saved, or belongs to a newer version; and as
     /// [`Instance::new`].
     pub(super) async fn wake_room(&mut self) -> Result<(), GuestFault> {
-        let stored = self.open_room().await?;
+        self.open_room().await?;
+        let opened = self.room.as_mut().map_or(Ok(None), |room| room.take_opened());
+        let stored = opened.map_err(|error| GuestFault::RoomUnavailable(error.to_string()))?;
         // After the wait for the record.
         let version = self.plugin().live_version();
         let stored_by = stored.as_ref().map(|stored| stored.current.version);
@@ -133,21 +135,26 @@ impl SharedInstanceTask {
         started.map_err(RoomStartError::into_fault)
     }
 
-    /// Becomes the owner of the room. Returns its record.
-    async fn open_room(&mut self) -> Result<Option<RoomRecord>, GuestFault> {
+    /// Becomes the owner of the room, unless it is that already.
+    ///
+    /// # Errors
+    /// [`GuestFault::RoomElsewhere`] and [`GuestFault::RoomUnavailable`].
+    pub(super) async fn open_room(&mut self) -> Result<(), GuestFault> {
+        if self.room.as_ref().is_none_or(|room| room.lease().is_some()) {
+            return Ok(());
+        }
         self.own_room().await;
         if self.registry.is_retired() {
             let problem = "the plugin has been replaced".to_owned();
             return Err(GuestFault::RoomUnavailable(problem));
         }
         let store = RoomStore::new(&self.registry.plugin);
-        let Some(room) = &mut self.room else { return Ok(None) };
-        let opened = store.open(&room.name).await.and_then(|OwnedRoom { lease, record, alarm }| {
-            room.take_lease(lease, alarm);
-            record
-        });
-        match opened {
-            Ok(record) => Ok(record),
+        let Some(room) = &mut self.room else { return Ok(()) };
+        match store.open(&room.name).await {
+            Ok(owned) => {
+                room.open(owned);
+                Ok(())
+            }
             Err(RoomStoreError::OwnedElsewhere(left)) => Err(GuestFault::RoomElsewhere(left)),
             Err(error) => Err(GuestFault::RoomUnavailable(error.to_string())),
         }
