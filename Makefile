@@ -15,7 +15,7 @@ help:
 	@echo 'make runtimes     build the runtime of Python plugins; builds of the host do it too'
 	@echo 'make book         build the documentation as HTML in target/book'
 	@echo 'make conformance  run only the WebSocket conformance suite, against the echo plugin'
-	@echo 'make soak         run a mixed load for MINUTES (default 5)'
+	@echo 'make soak         run two mixed loads for MINUTES each (default 5)'
 	@echo 'make fuzz         test the parsers with random and damaged input (CASES, default 1000000)'
 	@echo 'make lint         run clippy and build the API documentation, with warnings denied'
 	@echo 'make bench        compare with Bun, gorilla, ws and Channels, an hour (BENCH=--quick: minutes)'
@@ -71,7 +71,7 @@ test: wasm-target
 test-tools:
 	@$(STEP) "installing Python packages: a WebSocket client and Django Channels (about 20 s, once)" .ci/python-tests.sh
 	@$(STEP) "installing Redis (seconds, once)" .ci/redis.sh
-	@$(STEP) "installing curl, systemd-analyze and Prometheus (seconds, once)" .ci/tools.sh
+	@$(STEP) "installing curl, systemd-analyze, Prometheus, nginx and HAProxy (seconds, once)" .ci/tools.sh
 	@$(STEP) "installing the TypeScript compiler (seconds, once)" .ci/typescript.sh
 	@$(STEP) "installing browsers for the tests of the demo page (a minute or two, once)" .ci/browser.sh
 
@@ -110,8 +110,8 @@ soak: wasm-target
 	@$(STEP) "installing Redis (seconds, once)" .ci/redis.sh
 	@$(STEP) "building the host (about seven minutes the first time, on two cores)" \
 		cargo build --package narrowboat
-	@$(STEP) "running a mixed load for $(MINUTES) minutes" \
-		env SOAK_MINUTES=$(MINUTES) target/venv/bin/python -m pytest tests/e2e/test_soak.py
+	@$(STEP) "running mixed loads for $(MINUTES) minutes each" \
+		env SOAK_MINUTES=$(MINUTES) target/venv/bin/python -m pytest tests/e2e/test_soak.py tests/e2e/test_room_soak.py
 
 CASES ?= 1000000
 

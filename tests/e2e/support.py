@@ -269,13 +269,14 @@ class Host:
     def url(self, path="/"):
         return f"ws://127.0.0.1:{self.port}{path}"
 
-    def connect(self, path, name="127.0.0.1", **options):
+    def connect(self, path, name="127.0.0.1", port=None, **options):
         """Opens a client of the package `websockets`, which closes at the end of the test. `name` is the requested
-        host name."""
+        host name, and `port` that of a proxy."""
         defaults = {"create_connection": Client, "legacy": True, "proxy": None, "max_size": None}
         if name != "127.0.0.1":
             defaults["sock"] = socket.create_connection(("127.0.0.1", self.port), DEADLINE)
         url = self.url(path).replace("127.0.0.1", name, 1)
+        url = url.replace(str(self.port), str(port), 1) if port else url
         opened = partial(connect, url, **defaults | options)
         client = patiently(opened) if "ssl" in options else opened()
         CLIENTS.append(client)

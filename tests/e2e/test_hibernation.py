@@ -72,6 +72,21 @@ def test_instances_of_connections_that_hibernate_count_in_no_limit(start):
         asleep(host, number)
 
 
+def test_a_connection_that_finds_no_instance_ends_with_its_disconnect(start):
+    host = start("commander", limits={"instances": 1}, capabilities={"groups": ["*"], "log": True})
+    clients = []
+    for number in range(1, 4):
+        clients.append(host.visit())
+        assert clients[-1].ask("add red") == "ok"
+        asleep(host, number)
+    # Each member wakes for the message, and only one finds an instance.
+    assert clients[0].ask("group-send red hello") == "ok"
+    codes = [client.ended()[0] for client in clients[1:]]
+    assert set(codes) == {1013}
+    eventually(lambda: len(re.findall("ended with", host.log())) == 2)
+    assert clients[0].ask("channel")
+
+
 def test_a_frame_for_a_group_needs_no_instance_and_a_message_wakes_the_connection(start):
     host = start("commander", capabilities={"groups": ["*"]})
     client, sender = host.visit(), host.visit()

@@ -55,12 +55,36 @@ def test_the_socket_and_the_state_survive_a_trap(start, isolation):
 def test_events_since_the_checkpoint_are_lost_and_counted(start, isolation):
     host = start(isolation, checkpoint_every=3)
     client = host.visit()
-    # The checkpoints are before the handshake and after three events, the handshake among them.
+    # The first checkpoint is made after the handshake, and the next one after three events.
     assert [client.ask("add") for _ in range(4)] == ["1", "2", "3", "4"]
     trap(host, client)
-    assert client.ask("get") == "2"
+    assert client.ask("get") == "3"
     # The event that trapped is one of those that are lost.
-    assert figures(host) == (1, 3)
+    assert figures(host) == (1, 2)
+
+
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+def test_a_consumer_survives_a_trap_right_after_its_handshake(start, isolation):
+    host = start(isolation)
+    client = host.visit()
+    assert client.ask("add") == "1"
+    trap(host, client)
+    assert client.ask("get") == "0"
+    assert figures(host) == (1, 2)
+
+
+@pytest.mark.parametrize("isolation", ("shared", "room"))
+def test_a_consumer_that_ended_since_the_checkpoint_gets_its_disconnect(start, isolation):
+    host = start(isolation, checkpoint_every=3)
+    clients = [host.visit() for _ in range(3)]
+    assert clients[0].ask("add") == "1"
+    # The second checkpoint has three visitors.
+    assert clients[0].ask("visitors") == "3"
+    clients[1].close()
+    open_now = lambda: re.search(r"^narrowboat_connections{.*} 2(\.0)?$", Admin(host).ask("/metrics").body.decode(), re.MULTILINE)
+    eventually(open_now, "the end of a connection")
+    trap(host, clients[0])
+    assert [clients[2].ask("visitors"), clients[2].ask("everyone")] == ["2", "2"]
 
 
 @pytest.mark.parametrize("isolation", ISOLATIONS)

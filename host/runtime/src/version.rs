@@ -171,7 +171,7 @@ impl Version {
     }
 
     /// Reserves the pool slots of one more instance, even beyond the quota.
-    pub(crate) fn force_reserve_pool_slots(&self) -> Reservation {
+    pub fn force_reserve_pool_slots(&self) -> Reservation {
         self.ctx.quota.reserve_unchecked(QuotaResource::Instances, self.ctx.pool_slots())
     }
 

@@ -12,7 +12,9 @@ use super::call_outcome::CallOutcome;
 use super::instance_binding::call_dedicated;
 use super::instance_registry::InstanceRegistry;
 use narrowboat_core::fault::GuestFault;
-use narrowboat_runtime::{Call, Effect, HibernatedConsumer, Instance, InstanceMark, Version};
+use narrowboat_runtime::{
+    Call, Effect, HibernatedConsumer, Instance, InstanceMark, InstanceSnapshot, Version,
+};
 
 /// The counters of the connections of a plugin that hibernate.
 #[derive(Debug, Default)]
@@ -24,8 +26,23 @@ pub struct HibernationCounters {
 /// A connection that hibernates. Dropping it ends its hibernation.
 pub(super) struct Hibernated {
     registry: Arc<InstanceRegistry>,
-    /// `None` once the consumer is being restored.
-    consumer: Option<HibernatedConsumer>,
+    consumer: HibernatedConsumer,
+}
+
+/// How many instances a connection that wakes may find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WakeQuota {
+    /// The quota of instances counts.
+    Kept,
+    /// The instance is made even beyond the quota: its owner ends or moves the consumer.
+    Exceeded,
+}
+
+/// A connection that could not wake.
+pub(super) struct FailedWake {
+    pub(super) fault: GuestFault,
+    /// The connection, which still hibernates; `None` after a panic.
+    pub(super) hibernated: Option<Box<Hibernated>>,
 }
 
 /// The wait until a connection has been idle for long enough.
@@ -50,35 +67,46 @@ impl HibernationCounters {
 impl Hibernated {
     pub(super) fn new(registry: &Arc<InstanceRegistry>, consumer: HibernatedConsumer) -> Self {
         registry.hibernation.hibernated.fetch_add(1, Ordering::Relaxed);
-        Self { registry: Arc::clone(registry), consumer: Some(consumer) }
+        Self { registry: Arc::clone(registry), consumer }
     }
 
     /// The version of the instance that was dropped.
-    pub(super) fn version(&self) -> Option<&Arc<Version>> {
-        self.consumer.as_ref().map(HibernatedConsumer::version)
+    pub(super) fn version(&self) -> &Arc<Version> {
+        self.consumer.version()
     }
 
     /// Whether the instance has to be made on a guest thread.
     pub(super) fn starts_on_guest_thread(&self) -> bool {
-        self.version().is_some_and(|version| version.starts_on_guest_thread())
+        self.version().starts_on_guest_thread()
+    }
+
+    /// Goes on with the state that the consumer had when it left another version.
+    pub(super) fn roll_back_to(&mut self, snapshot: InstanceSnapshot) {
+        self.consumer.roll_back_to(snapshot);
     }
 
     /// Restores the consumer in an instance. Returns the instance with the effects of that.
-    pub(super) fn wake(mut self) -> Result<(Box<Instance>, Vec<Effect>), GuestFault> {
-        let consumer = self.consumer.take().ok_or(GuestFault::InstanceLost)?;
-        let (instance, effects) = match self.registry.take_ready_instance(consumer.version()) {
-            Some(instance) => consumer.wake_in(instance)?,
+    pub(super) fn wake(
+        &self,
+        quota: WakeQuota,
+    ) -> Result<(Box<Instance>, Vec<Effect>), GuestFault> {
+        let version = self.version();
+        let (instance, effects) = match self.registry.take_ready_instance(version) {
+            Some(instance) => self.consumer.wake_in(instance)?,
             None => {
-                let pool_slots = consumer.version().reserve_pool_slots()?;
-                consumer.wake(pool_slots)?
+                let pool_slots = match quota {
+                    WakeQuota::Kept => version.reserve_pool_slots()?,
+                    WakeQuota::Exceeded => version.force_reserve_pool_slots(),
+                };
+                self.consumer.wake(pool_slots)?
             }
         };
         Ok((Box::new(instance), effects))
     }
 
-    /// Restores the consumer, and calls it. The effects of both are those of the outcome.
-    pub(super) fn wake_and_call(self, call: Call) -> (CallOutcome, Option<Box<Instance>>) {
-        match self.wake() {
+    /// Restores the consumer for its last call. The effects of both are those of the outcome.
+    pub(super) fn wake_and_end(&self, call: Call) -> (CallOutcome, Option<Box<Instance>>) {
+        match self.wake(WakeQuota::Exceeded) {
             Ok((instance, mut effects)) => {
                 let (mut outcome, instance) = call_dedicated(instance, call);
                 effects.append(&mut outcome.effects);

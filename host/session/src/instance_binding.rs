@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::call_outcome::{CallOutcome, call_instance};
 use super::dedicated::take_deferred_turns;
-use super::hibernation::Hibernated;
+use super::hibernation::{FailedWake, Hibernated, WakeQuota};
 use super::instance_registry::InstanceRegistry;
 use super::pending_call::PendingCall;
 use super::shared::{SharedInstance, SharedTurns, acquire_shared_instance, visit_room};
@@ -73,29 +73,32 @@ impl InstanceBinding {
     }
 
     /// Drops the dedicated instance, whose state is in `hibernated`.
-    pub(super) fn hibernate(&mut self, hibernated: Hibernated) {
+    pub(super) fn hibernate(&mut self, hibernated: Box<Hibernated>) {
         if let Self::Dedicated(plugin, _) = self {
-            *self = Self::Hibernated(Arc::clone(plugin), Box::new(hibernated));
+            *self = Self::Hibernated(Arc::clone(plugin), hibernated);
         }
     }
 
     /// Makes an instance for a consumer that hibernates. Returns the effects of that, or `None` if it does not hibernate.
-    pub(super) fn wake(&mut self) -> Option<PendingCall<Result<Vec<Effect>, GuestFault>>> {
+    pub(super) fn wake(
+        &mut self,
+        quota: WakeQuota,
+    ) -> Option<PendingCall<Result<Vec<Effect>, FailedWake>>> {
         let (plugin, hibernated) = self.take_hibernated()?;
         let needs_guest_thread = hibernated.starts_on_guest_thread();
-        let work = move || match hibernated.wake() {
+        let work = move || match hibernated.wake(quota) {
             Ok((instance, effects)) => (Ok(effects), Some(instance)),
-            Err(fault) => (Err(fault), None),
+            Err(fault) => (Err(FailedWake { fault, hibernated: Some(hibernated) }), None),
         };
-        let lost = || (Err(GuestFault::InstanceLost), None);
+        let lost = || (Err(FailedWake { fault: GuestFault::InstanceLost, hibernated: None }), None);
         Some(self.run_wake(plugin, needs_guest_thread, lost, work))
     }
 
-    fn take_hibernated(&mut self) -> Option<(Arc<Plugin>, Hibernated)> {
+    fn take_hibernated(&mut self) -> Option<(Arc<Plugin>, Box<Hibernated>)> {
         let Self::Hibernated(plugin, _) = self else { return None };
         let awake = Self::Dedicated(Arc::clone(plugin), None);
         match std::mem::replace(self, awake) {
-            Self::Hibernated(plugin, hibernated) => Some((plugin, *hibernated)),
+            Self::Hibernated(plugin, hibernated) => Some((plugin, hibernated)),
             Self::Dedicated(..) | Self::Shared(..) => None,
         }
     }
@@ -134,7 +137,7 @@ impl InstanceBinding {
         }
     }
 
-    /// Calls the consumer.
+    /// Calls the consumer. One that hibernates is woken for its last call only; wake it before another one.
     pub(super) fn call(&mut self, call: Call) -> PendingCall<CallOutcome> {
         if let Self::Shared(registry, shared) = self {
             return shared.call(call, &registry.effect_applier());
@@ -142,7 +145,7 @@ impl InstanceBinding {
         let lost = || CallOutcome::failed(GuestFault::InstanceLost);
         if let Some((plugin, hibernated)) = self.take_hibernated() {
             let needs_guest_thread = hibernated.starts_on_guest_thread();
-            let work = move || hibernated.wake_and_call(call);
+            let work = move || hibernated.wake_and_end(call);
             let lost = || (CallOutcome::failed(GuestFault::InstanceLost), None);
             return self.run_wake(plugin, needs_guest_thread, lost, work);
         }
@@ -153,7 +156,7 @@ impl InstanceBinding {
     pub(super) fn version(&self) -> Option<&Arc<Version>> {
         match self {
             Self::Dedicated(_, instance) => instance.as_ref().map(|instance| instance.version()),
-            Self::Hibernated(_, hibernated) => hibernated.version(),
+            Self::Hibernated(_, hibernated) => Some(hibernated.version()),
             Self::Shared(..) => None,
         }
     }
@@ -183,6 +186,21 @@ impl InstanceBinding {
         }
     }
 
+    /// Whether the dedicated instance has died while it was saved, before the event for which it was called.
+    pub(super) fn has_died_saving(&self) -> bool {
+        match self {
+            Self::Dedicated(_, Some(instance)) => instance.has_died_saving(),
+            Self::Dedicated(..) | Self::Hibernated(..) | Self::Shared(..) => false,
+        }
+    }
+
+    /// Makes no further checkpoints of the dedicated instance.
+    pub(super) fn stop_checkpoints(&mut self) {
+        if let Self::Dedicated(_, Some(instance)) = self {
+            instance.stop_checkpoints();
+        }
+    }
+
     /// Drops the dedicated instance if it has failed.
     pub(super) fn drop_dead_instance(&mut self) {
         if self.is_dedicated() && self.is_dead() {
@@ -206,12 +224,12 @@ impl InstanceBinding {
         &mut self,
         to: Arc<Version>,
         mut source: StateSource,
+        policy: FailedMovePolicy,
         patience: MovePatience,
     ) -> PendingCall<Result<Migration, MigrationError>> {
         let lost = || Err(MigrationError::Snapshot(GuestFault::InstanceLost));
         self.with_instance(Some(&Arc::clone(&to)), lost, move |mut instance| {
-            let migration =
-                migrate(&mut instance, to, &mut source, FailedMovePolicy::KeepOld, patience);
+            let migration = migrate(&mut instance, to, &mut source, policy, patience);
             (migration, Some(instance))
         })
     }

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use super::instance_registry::InstanceRegistry;
-use super::rooms::{RoomStore, RoomStoreError};
+use super::rooms::{RoomStore, RoomStoreError, WakeAttempts};
 use super::shared::{AlarmJob, Job, wake_room};
 use narrowboat_core::alarm_time::AlarmTime;
 use narrowboat_core::manifest::Isolation;
@@ -29,8 +29,11 @@ const STORE_RETRY: Duration = Duration::from_secs(5);
 /// The longest time between two looks. Another host may have died with rooms whose alarms were its own.
 const MAX_PAUSE_SHARED: Duration = Duration::from_secs(5);
 
-/// The longest time between two looks at a store that belongs to this host.
-const MAX_PAUSE: Duration = Duration::from_secs(60);
+/// The longest time between two looks at a store that belongs to this host. The wall clock may have been set meanwhile.
+const MAX_PAUSE: Duration = Duration::from_secs(10);
+
+/// The shortest time between two looks.
+const MIN_PAUSE: Duration = Duration::from_millis(100);
 
 /// The part of a lease after which it is renewed.
 const RENEWALS_IN_A_LEASE: u32 = 3;
@@ -73,13 +76,17 @@ impl InstanceRegistry {
     }
 
     /// Wakes the rooms whose alarms are due. Returns the pause before the next look.
-    async fn look_at_alarms(self: &Arc<Self>, waking: &Arc<Semaphore>) -> Duration {
+    async fn look_at_alarms(
+        self: &Arc<Self>,
+        waking: &Arc<Semaphore>,
+        attempts: &mut WakeAttempts,
+    ) -> Duration {
         let max_pause = match self.plugin.keyvalue.is_shared() {
             true => MAX_PAUSE_SHARED,
             false => MAX_PAUSE,
         };
         self.rooms.alarms.set_next(None);
-        match self.wake_due_rooms(waking).await {
+        match self.wake_due_rooms(waking, attempts).await {
             Ok(look) => {
                 self.rooms.alarms.set_next(look.next);
                 let now = self.plugin.live_version().clock().now();
@@ -98,6 +105,7 @@ impl InstanceRegistry {
     async fn wake_due_rooms(
         self: &Arc<Self>,
         waking: &Arc<Semaphore>,
+        attempts: &mut WakeAttempts,
     ) -> Result<AlarmLook, RoomStoreError> {
         let store = RoomStore::new(&self.plugin);
         let (mut has_woken, mut cursor) = (false, None);
@@ -108,7 +116,13 @@ impl InstanceRegistry {
                 if !time.time_left(now).is_zero() {
                     return Ok(AlarmLook { next: Some(time), has_woken });
                 }
-                has_woken |= self.wake_room_for(time, &room, waking).await;
+                if self.rooms.is_awake(&room) {
+                    continue;
+                }
+                has_woken = true;
+                if attempts.begin(&room, time) {
+                    self.wake_room_for(time, &room, waking).await;
+                }
             }
             cursor = page.cursor;
             if cursor.is_none() || self.rooms.is_closing() {
@@ -117,20 +131,18 @@ impl InstanceRegistry {
         }
     }
 
-    /// Wakes a room for its alarm, unless it is awake. Returns whether it was asleep.
+    /// Wakes a room for its alarm, unless it has woken meanwhile.
     async fn wake_room_for(
         self: &Arc<Self>,
         time: AlarmTime,
         room: &RoomName,
         waking: &Arc<Semaphore>,
-    ) -> bool {
-        if self.rooms.is_awake(room) {
-            return false;
-        }
+    ) {
         // The semaphore is never closed.
-        let Ok(permit) = Arc::clone(waking).acquire_owned().await else { return false };
-        let Some(instance) = wake_room(self, room) else { return false };
-        instance.send_job(Job::Alarm(AlarmJob { time, permit })).await
+        let Ok(permit) = Arc::clone(waking).acquire_owned().await else { return };
+        if let Some(instance) = wake_room(self, room) {
+            instance.send_job(Job::Alarm(AlarmJob { time, permit })).await;
+        }
     }
 }
 
@@ -138,27 +150,31 @@ impl InstanceRegistry {
 struct AlarmLook {
     /// The next alarm that is not due.
     next: Option<AlarmTime>,
-    /// Whether a room was woken, so that its alarm may still be due later.
+    /// Whether a room that slept had an alarm, which may still be due later.
     has_woken: bool,
 }
 
 /// Wakes rooms for their alarms, until the rooms close or the registry is dropped.
 async fn wake_for_alarms(registry: Weak<InstanceRegistry>) {
     let waking = Arc::new(Semaphore::new(MAX_WAKING));
+    let mut attempts = WakeAttempts::default();
     loop {
         let Some(strong) = registry.upgrade() else { return };
         if strong.rooms.is_closing() {
             return;
         }
-        let pause = strong.look_at_alarms(&waking).await;
+        let pause = strong.look_at_alarms(&waking, &mut attempts).await;
         let alarms = Arc::clone(&strong.rooms.alarms);
         let clock = strong.plugin.live_version().clock().clone();
         drop(strong);
-        tokio::select! {
-            () = sleep(pause) => {}
-            () = alarms.wait_for_earlier() => {}
-            () = clock.wait_until_set() => {}
-        }
+        let due = async {
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = alarms.wait_for_earlier() => {}
+                () = clock.wait_until_set() => {}
+            }
+        };
+        tokio::join!(due, sleep(MIN_PAUSE));
     }
 }
 

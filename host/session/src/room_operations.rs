@@ -6,8 +6,8 @@ use tokio::sync::oneshot;
 
 use super::instance_registry::InstanceRegistry;
 use super::rooms::{
-    AwakeRoom, EndRoom, OwnedRoom, RoomCounters, RoomEnd, RoomRecord, RoomStore, RoomStoreError,
-    SleepingRoom, SleepingRoomPage,
+    AwakeRoom, EndRoom, OwnedRoom, RoomCounters, RoomEnd, RoomOwnership, RoomRecord, RoomStore,
+    RoomStoreError, SleepingRoom, SleepingRoomPage,
 };
 use super::shared::Job;
 use narrowboat_core::room_name::RoomName;
@@ -61,7 +61,7 @@ impl InstanceRegistry {
     /// Ends a room, which need not be awake. Returns whether there was such a room.
     ///
     /// # Errors
-    /// If its state cannot be deleted. The room goes on then.
+    /// If its state cannot be deleted, or another host has the room. The room goes on then.
     pub async fn end_room(&self, name: &RoomName, end: RoomEnd) -> Result<bool, RoomStoreError> {
         let store = RoomStore::new(&self.plugin);
         let exists = self.rooms.is_awake(name) || store.has(name).await?;
@@ -69,23 +69,16 @@ impl InstanceRegistry {
             if let Some(result) = self.end_awake_room(name, end).await {
                 return result.map(|()| true);
             }
-            if !exists || end == RoomEnd::Close {
+            if !exists || end == RoomEnd::Close && !self.plugin.keyvalue.is_shared() {
                 return Ok(exists);
             }
-            if let Some(_ownership) = self.room_owners.try_acquire(&self.plugin, name) {
-                return self.delete_sleeping_room(name).await.map(|()| true);
+            if let Some(ownership) = self.room_owners.try_acquire(&self.plugin, name) {
+                let store = RoomStore::new(&self.plugin);
+                return end_sleeping_room(store, name.clone(), end, ownership).await.map(|()| true);
             }
             // The room wakes or goes to sleep at this moment.
             tokio::time::sleep(RETRY_PAUSE).await;
         }
-    }
-
-    /// Deletes what the store has of a room that sleeps.
-    async fn delete_sleeping_room(&self, name: &RoomName) -> Result<(), RoomStoreError> {
-        let store = RoomStore::new(&self.plugin);
-        let OwnedRoom { lease, alarm, .. } = store.open(name).await?;
-        store.delete(name, &lease, alarm).await?;
-        store.close(name, &lease).await
     }
 
     /// Ends a room that is awake. `None` if it is not, or has ended by itself meanwhile.
@@ -99,5 +92,28 @@ impl InstanceRegistry {
         instance.send_job(Job::EndRoom(EndRoom { end, reply })).await;
         drop(instance);
         receiver.await.ok()
+    }
+}
+
+/// Ends a room that does not run on this host. Runs to its end even if this future is dropped, so that no lease stays behind.
+async fn end_sleeping_room(
+    store: RoomStore,
+    name: RoomName,
+    end: RoomEnd,
+    ownership: RoomOwnership,
+) -> Result<(), RoomStoreError> {
+    let ending = tokio::spawn(async move {
+        let OwnedRoom { lease, alarm, .. } = store.open(&name).await?;
+        let ended = match end {
+            RoomEnd::Close => Ok(()),
+            RoomEnd::Reset => store.delete(&name, &lease, alarm).await,
+        };
+        let closed = store.close(&name, &lease).await;
+        drop(ownership);
+        ended.and(closed)
+    });
+    match ending.await {
+        Ok(result) => result,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }

@@ -73,6 +73,7 @@ impl<L: SessionLink> Session<L> {
         let id = self.consumer.id;
         if self.is_outdated() {
             Box::pin(self.migrate_to_live()).await;
+            self.start_idle_timer();
         }
         loop {
             let event = self.next_event().await;
@@ -103,6 +104,7 @@ impl<L: SessionLink> Session<L> {
             }
             if self.consumer.postponed_move.is_some() && !is_command {
                 Box::pin(self.continue_move()).await;
+                self.start_idle_timer();
             }
             // Lets other tasks run even if this session always has an event.
             consume_budget().await;
@@ -230,6 +232,9 @@ impl<L: SessionLink> Session<L> {
     /// Calls the guest, applies the effects, and handles the result. Returns the rest of that work, if there is some to
     /// wait for. Most calls have none, so the future of an open connection has no room for it.
     fn start_call(&mut self, call: Call) -> Option<RestOfCall<'_>> {
+        if self.consumer.binding.is_hibernated() {
+            return Some(Box::pin(self.wake_and_call(call)));
+        }
         let span = self.call_span(&call);
         match span.in_scope(|| self.consumer.binding.call(call)) {
             PendingCall::Ready(outcome) => self.end_call(outcome, &span),
@@ -292,15 +297,26 @@ impl<L: SessionLink> Session<L> {
             );
             return;
         }
-        if let Some(call) = unapplied_call {
-            let call = match self.roll_back_and_retry(call, &fault).await {
-                Ok(()) => return,
-                Err(call) => call,
-            };
-            if self.restart_after(call, &fault).await {
-                return;
-            }
+        if self.consumer.binding.is_dead() {
+            return self.handle_dead_instance(fault, unapplied_call).await;
         }
+        self.end_connection(fault);
+    }
+
+    /// After a fault that killed the consumer's own instance: rolls the consumer back, or lets another instance go on with the
+    /// last checkpoint; otherwise ends the connection. `call` is the one that was interrupted.
+    pub(super) async fn handle_dead_instance(&mut self, fault: GuestFault, call: Option<Call>) {
+        let call = match self.roll_back_and_retry(call, &fault).await {
+            Ok(()) => return,
+            Err(call) => call,
+        };
+        if !self.restart_after(call, &fault).await {
+            self.end_connection(fault);
+        }
+    }
+
+    /// Ends the connection with a fault. A consumer whose instance is gone gets no `disconnect`.
+    pub(super) fn end_connection(&mut self, fault: GuestFault) {
         self.consumer.fail(Fault::Guest(fault));
         if self.consumer.binding.is_dedicated() && self.consumer.binding.is_dead() {
             let version = self.consumer.binding.version().map(|version| version.digest());

@@ -1,5 +1,6 @@
 //! Migration of a session whose consumer has an instance of its own.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use super::effect_applier::EffectApplier;
@@ -47,9 +48,9 @@ impl<L: SessionLink> Session<L> {
     /// The call, if no rollback was possible.
     pub(super) async fn roll_back_and_retry(
         &mut self,
-        call: Call,
+        call: Option<Call>,
         fault: &GuestFault,
-    ) -> Result<(), Call> {
+    ) -> Result<(), Option<Call>> {
         let Some((version, result)) = self.roll_back().await else { return Err(call) };
         let version = &*version.short_hex();
         let (plugin, channel) = self.consumer.log_fields();
@@ -63,7 +64,9 @@ impl<L: SessionLink> Session<L> {
                     %fault,
                     "rolled back one consumer after a fault"
                 );
-                Box::pin(self.call_guest(call)).await;
+                if let Some(call) = call {
+                    Box::pin(self.call_guest(call)).await;
+                }
                 Ok(())
             }
             Err(error) => {
@@ -75,7 +78,12 @@ impl<L: SessionLink> Session<L> {
 
     /// After a trap: lets another instance go on with the state of the last checkpoint, without the event that trapped, if the
     /// manifest asks for that. Returns false if that was not possible, or has been done too often.
-    pub(super) async fn restart_after(&mut self, call: Call, fault: &GuestFault) -> bool {
+    pub(super) async fn restart_after(
+        &mut self,
+        call: Option<Call>,
+        fault: &(dyn Display + Sync),
+    ) -> bool {
+        let has_begun = !self.consumer.binding.has_died_saving();
         let Some(checkpoint) = self.consumer.binding.take_checkpoint() else { return false };
         let version = &*checkpoint.version().digest().short_hex();
         if !self.consumer.restart_limiter.get_or_insert_default().try_restart() {
@@ -88,7 +96,7 @@ impl<L: SessionLink> Session<L> {
         match result {
             Ok(MigrationStats { lost_events, .. }) => {
                 // The event of which the instance has died is lost too.
-                let lost_events = lost_events + 1;
+                let lost_events = lost_events + u64::from(has_begun && call.is_some());
                 self.consumer.registry.restarts.record(lost_events);
                 tracing::warn!(
                     plugin,
@@ -98,7 +106,14 @@ impl<L: SessionLink> Session<L> {
                     %fault,
                     "a consumer goes on after a fault, with its last checkpoint"
                 );
-                self.link.put_back(call.split_first_event().1);
+                match call {
+                    Some(call) if has_begun => self.link.put_back(call.split_first_event().1),
+                    Some(call) => {
+                        self.consumer.binding.stop_checkpoints();
+                        Box::pin(self.call_guest(call)).await;
+                    }
+                    None => {}
+                }
                 true
             }
             Err(error) => {
@@ -168,10 +183,14 @@ impl<L: SessionLink> MigratingOwner for Session<L> {
         &mut self,
         to: Arc<Version>,
         source: StateSource,
-        _direction: Direction,
+        direction: Direction,
         patience: MovePatience,
     ) -> Result<Migration, MigrationError> {
-        let pending = self.consumer.binding.migrate(to, source, patience);
+        let policy = match direction {
+            Direction::Restart => FailedMovePolicy::Restart,
+            Direction::Forward | Direction::Rollback => FailedMovePolicy::KeepOld,
+        };
+        let pending = self.consumer.binding.migrate(to, source, policy, patience);
         self.await_call(pending).await
     }
 
@@ -184,6 +203,9 @@ impl<L: SessionLink> MigratingOwner for Session<L> {
         to: Arc<Version>,
         error: MigrationError,
     ) -> MigrateResult {
+        if self.consumer.binding.is_dead() && self.restart_after(None, &error).await {
+            return MigrateResult::all_kept_old(1, error);
+        }
         let stats = match self.consumer.registry.plugin.failed_move {
             // An instance that died of its snapshot cannot be kept.
             FailedMovePolicy::KeepOld if !self.consumer.binding.is_dead() => {

@@ -30,6 +30,9 @@ const STATE_BYTES: usize = 10 * 1024;
 /// Rooms that wake, and connections that end their hibernation, for the quantiles of their times.
 const SAMPLES: usize = 2_000;
 
+/// Connections that are opened together, and hibernate before further ones are opened.
+const HIBERNATION_GROUP: usize = 1_000;
+
 /// The time for which echoes are measured.
 const ECHO_TIME: Duration = Duration::from_secs(10);
 
@@ -170,15 +173,8 @@ async fn visit_and_leave(
 
 /// The memory of the host for each connection that hibernates, and the time of an event that ends the hibernation.
 async fn measure_hibernation(arguments: &RoomsArgs) -> anyhow::Result<Vec<RoomRow>> {
-    let host = RoomHost::start(arguments, HostKind::Hibernating)?;
-    let path = |_: usize| "/rooms/red/".to_owned();
-    let _first = RoomSocket::open_all(host.address(), 100, path).await?;
-    tokio::time::sleep(2 * SETTLE_TIME).await;
-    let before = anonymous_bytes(host.pid())?;
-    let mut sockets = RoomSocket::open_all(host.address(), arguments.hibernated, path).await?;
-    let open = anonymous_bytes(host.pid())? - before;
-    tokio::time::sleep(4 * SETTLE_TIME).await;
-    let growth = anonymous_bytes(host.pid())? - before;
+    let (at_once, ..) = open_hibernating(arguments, arguments.hibernated).await?;
+    let (each, mut sockets, _host) = open_hibernating(arguments, HIBERNATION_GROUP).await?;
     let mut waking = Vec::new();
     for socket in sockets.iter_mut().take(SAMPLES) {
         let began = std::time::Instant::now();
@@ -193,12 +189,34 @@ async fn measure_hibernation(arguments: &RoomsArgs) -> anyhow::Result<Vec<RoomRo
         awake.push(began.elapsed());
     }
     let (waking, awake) = (find_quantiles(waking), find_quantiles(awake));
-    let each = |bytes: i64| bytes as f64 / arguments.hibernated as f64 / 1_024.0;
     Ok(vec![
-        RoomRow::aim("memory of a connection that hibernates", "KiB", each(growth), 8.0),
-        RoomRow::figure("when all have just been opened", "KiB", each(open)),
+        RoomRow::aim("memory of a connection that hibernates", "KiB", each, 8.0),
+        RoomRow::figure("the same, if all were awake at one time", "KiB", at_once),
         RoomRow::figure("an event that ends the hibernation, p50", "ms", waking.p50),
         RoomRow::aim("the same, p99", "ms", waking.p99, 1.0),
         RoomRow::figure("an event of a connection that is awake, p50", "ms", awake.p50),
     ])
+}
+
+/// Opens the connections in groups, of which each hibernates before the next one is opened. Returns the memory of the host for
+/// each of them in KiB, and the connections with their host.
+async fn open_hibernating(
+    arguments: &RoomsArgs,
+    group: usize,
+) -> anyhow::Result<(f64, Vec<RoomSocket>, RoomHost)> {
+    let host = RoomHost::start(arguments, HostKind::Hibernating)?;
+    let path = |_: usize| "/rooms/red/".to_owned();
+    let _first = RoomSocket::open_all(host.address(), 100, path).await?;
+    tokio::time::sleep(2 * SETTLE_TIME).await;
+    let before = anonymous_bytes(host.pid())?;
+    let mut sockets = Vec::with_capacity(arguments.hibernated);
+    while sockets.len() < arguments.hibernated {
+        let count = group.min(arguments.hibernated - sockets.len());
+        sockets.append(&mut RoomSocket::open_all(host.address(), count, path).await?);
+        tokio::time::sleep(SETTLE_TIME).await;
+    }
+    tokio::time::sleep(4 * SETTLE_TIME).await;
+    let growth = anonymous_bytes(host.pid())? - before;
+    let each = growth as f64 / arguments.hibernated as f64 / 1_024.0;
+    Ok((each, sockets, host))
 }

@@ -8,6 +8,9 @@ use crate::units::DurationSetting;
 /// The time without events after which a connection hibernates, in a manifest that does not set it.
 const DEFAULT_AFTER: Duration = Duration::from_secs(60);
 
+/// The shortest time without events after which a connection hibernates.
+const MIN_AFTER: Duration = Duration::from_millis(100);
+
 /// The keys about hibernation in a manifest.
 pub(super) struct RawHibernation {
     pub(super) hibernate: bool,
@@ -20,6 +23,9 @@ impl RawHibernation {
         match (self.hibernate, self.hibernate_after) {
             (true, _) if isolation != Isolation::Connection => {
                 Err(ManifestError::HibernationOfSharedInstance)
+            }
+            (true, Some(after)) if after.duration() < MIN_AFTER => {
+                Err(ManifestError::HibernationTooSoon)
             }
             (true, after) => Ok(Some(after.map_or(DEFAULT_AFTER, DurationSetting::duration))),
             (false, None) => Ok(None),
@@ -44,6 +50,8 @@ mod tests {
         assert_eq!(parse("hibernate = true"), Ok(Some(Duration::from_mins(1))));
         let after = parse("hibernate = true\nhibernate_after = \"10s\"");
         assert_eq!(after, Ok(Some(Duration::from_secs(10))));
+        let soon = parse("hibernate = true\nhibernate_after = \"99ms\"");
+        assert_eq!(soon, Err(ManifestError::HibernationTooSoon));
     }
 
     #[test]

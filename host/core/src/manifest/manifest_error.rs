@@ -36,6 +36,9 @@ pub enum ManifestError {
     /// The manifest says after which time connections hibernate, and not that they do.
     #[error("hibernate_after needs hibernate = true; set that, or remove the key")]
     HibernationUnused,
+    /// Connections would hibernate too soon.
+    #[error("hibernate_after must be at least 100ms")]
+    HibernationTooSoon,
     /// Connections that share an instance cannot hibernate.
     #[error(
         "hibernate = true needs isolation = \"connection\"; set that, or remove the key: a room sleeps by itself, after `room_idle`"

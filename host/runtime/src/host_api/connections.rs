@@ -192,9 +192,10 @@ impl Host for GuestState {
     }
 
     fn send_everyone(&mut self, frame: GuestFrame, without: Vec<Handle>) -> wasmtime::Result<u32> {
-        let without: Vec<_> = without.iter().map(Handle::rep).collect();
+        let mut without: Vec<_> = without.iter().map(Handle::rep).collect();
+        without.sort_unstable();
         let mut to = self.connections.sorted_accepted();
-        to.retain(|id| !without.contains(&id.0));
+        to.retain(|id| without.binary_search(&id.0).is_err());
         Ok(self.send_to_many(to.into_iter(), frame.into()))
     }
 }

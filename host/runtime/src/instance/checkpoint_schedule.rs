@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use super::instance_snapshot::InstanceSnapshot;
+use narrowboat_core::fault::GuestFault;
 use narrowboat_core::manifest::CheckpointRule;
 
 /// The checkpoints of an instance whose consumers survive a trap.
@@ -11,11 +12,13 @@ pub(super) struct CheckpointSchedule {
     last: Option<InstanceSnapshot>,
     /// Events of the instance, and the time, when a checkpoint was attempted last.
     attempted: Option<(u64, Instant)>,
+    /// Attempts that have failed since the last checkpoint.
+    failures: u64,
 }
 
 impl CheckpointSchedule {
     pub(super) fn new(rule: CheckpointRule) -> Self {
-        Self { rule, last: None, attempted: None }
+        Self { rule, last: None, attempted: None, failures: 0 }
     }
 
     /// Whether a checkpoint is due before the next event, after `event_count` events.
@@ -40,12 +43,28 @@ impl CheckpointSchedule {
         }
     }
 
-    /// Records an attempt. One that failed leaves the last checkpoint.
-    pub(super) fn record(&mut self, event_count: u64, made: Option<InstanceSnapshot>) {
+    /// Records an attempt. One that failed leaves the last checkpoint. Returns the fault of the attempt.
+    pub(super) fn record(
+        &mut self,
+        event_count: u64,
+        made: Result<InstanceSnapshot, GuestFault>,
+    ) -> Option<GuestFault> {
         self.attempted = Some((event_count, Instant::now()));
-        if made.is_some() {
-            self.last = made;
+        match made {
+            Ok(made) => {
+                (self.last, self.failures) = (Some(made), 0);
+                None
+            }
+            Err(fault) => {
+                self.failures += 1;
+                Some(fault)
+            }
         }
+    }
+
+    /// Whether the last attempt was the first that has failed since the last checkpoint.
+    pub(super) fn is_first_failure(&self) -> bool {
+        self.failures == 1
     }
 
     /// Takes the last checkpoint.
@@ -69,15 +88,26 @@ mod tests {
     #[test]
     fn checkpoints_by_events_leave_no_more_events_to_lose() {
         let mut schedule = CheckpointSchedule::new(CheckpointRule::Events(3));
-        schedule.record(5, None);
+        schedule.record(5, Err(GuestFault::InstanceLost));
         assert_eq!([5, 6, 7, 8].map(|count| schedule.is_due(count)), [false, false, false, true]);
         assert_eq!([5, 6, 7].map(|count| schedule.events_left(count)), [3, 2, 1]);
     }
 
     #[test]
+    fn only_the_first_of_several_failures_is_reported() {
+        let mut schedule = CheckpointSchedule::new(CheckpointRule::Events(1));
+        let fail = |schedule: &mut CheckpointSchedule| {
+            schedule.record(0, Err(GuestFault::InstanceLost));
+            schedule.is_first_failure()
+        };
+        assert!(fail(&mut schedule));
+        assert!(!fail(&mut schedule));
+    }
+
+    #[test]
     fn without_events_no_checkpoint_is_made() {
         let mut schedule = CheckpointSchedule::new(CheckpointRule::Interval(Duration::ZERO));
-        schedule.record(5, None);
+        schedule.record(5, Err(GuestFault::InstanceLost));
         assert!(!schedule.is_due(5));
         assert!(schedule.is_due(6));
     }

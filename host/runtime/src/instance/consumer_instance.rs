@@ -38,7 +38,7 @@ pub struct Instance {
     pub(super) alarms: Option<AlarmGuest>,
     /// The checkpoints, if consumers survive a trap.
     pub(super) checkpoints: Option<Box<CheckpointSchedule>>,
-    /// Differs from that of each other instance of the process.
+    /// Differs from that of each other instance of the process, except from one that has trapped and whose state this one has.
     pub(super) number: u64,
     /// Whether it has ever had a consumer or handled an alarm.
     pub(super) may_have_state: bool,
@@ -46,6 +46,8 @@ pub struct Instance {
     pub(super) event_count: u64,
     /// Whether the instance is a trial, which is dropped in any case and serves no connection.
     is_trial: bool,
+    /// Whether the instance died while it was saved.
+    pub(super) has_died_saving: bool,
     /// Whether the guest's last answer to `save-module` had the state of the consumers too.
     pub(super) saves_consumers_with_module: bool,
 }
@@ -112,6 +114,7 @@ impl Instance {
             may_have_state: false,
             event_count: 0,
             is_trial,
+            has_died_saving: false,
             saves_consumers_with_module: false,
         })
     }
@@ -136,6 +139,11 @@ impl Instance {
         self.event_count
     }
 
+    /// Counts events as the next ones of `old`, whose state after `event_count` events this instance has.
+    pub(crate) fn continue_events_of(&mut self, old: &Self, event_count: u64) {
+        (self.number, self.event_count) = (old.number, event_count);
+    }
+
     /// Bytes of its linear memory.
     pub fn memory_bytes(&self) -> u64 {
         self.store.data().limiter.memory_used() as u64
@@ -152,7 +160,9 @@ impl Instance {
     /// After [`GuestFault::Trap`] and [`GuestFault::TimeLimitExceeded`] the instance is dead, and the effects of the
     /// event are lost.
     pub fn call(&mut self, call: &mut Call) -> Result<GuestReply, GuestFault> {
-        self.keep_checkpoint();
+        if !self.ends_with(call) {
+            self.keep_checkpoint()?;
+        }
         match call {
             Call::ReceiveMany(id, frames) => self.receive_many(*id, frames),
             call => self.call_once(call).0,

@@ -70,7 +70,9 @@ impl Instance {
 
     /// Brings events to consumers, in order. Handshakes and ends of consumers come alone.
     pub fn call_many(&mut self, calls: &[Call]) -> BatchEnd {
-        self.keep_checkpoint();
+        if let Err(fault) = self.keep_checkpoint() {
+            return BatchEnd { ended_count: 0, result: Err(fault) };
+        }
         let calls = &calls[..self.events_before_checkpoint().min(calls.len())];
         if calls.len() < 2 || !self.handles_batches() {
             return self.call_each_in_turn(calls);

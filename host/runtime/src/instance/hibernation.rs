@@ -23,8 +23,17 @@ impl Instance {
     /// Saves an instance of one connection, so that it can be dropped. `None` if its code waits.
     ///
     /// # Errors
-    /// If the guest fails to save its state. The instance can still be called, unless it has died.
+    /// If the guest fails to save its state. The instance can still be called, unless it has died. The fault counts for the
+    /// version.
     pub fn hibernate(&mut self) -> Result<Option<HibernatedConsumer>, GuestFault> {
+        let saved = self.save_idle();
+        if let Err(fault) = &saved {
+            self.version().stats().record_fault(fault);
+        }
+        saved
+    }
+
+    fn save_idle(&mut self) -> Result<Option<HibernatedConsumer>, GuestFault> {
         let lost = GuestFault::InstanceLost;
         let consumer = self.first_migrating_consumer().ok_or(lost)?;
         let module = self.save_module(SaveMode::Move)?;
@@ -40,7 +49,9 @@ impl Instance {
         };
         let consumers: ConsumerSnapshots = [(consumer.id, saved)].into_iter().collect();
         let version = Arc::clone(self.version());
-        let snapshot = InstanceSnapshot { version, module, consumers, event_count: 0 };
+        let event_count = self.event_count;
+        let (members, ended) = (Vec::new(), Vec::new());
+        let snapshot = InstanceSnapshot { version, module, consumers, members, ended, event_count };
         let last_id = self.store.data().connections.last_id();
         Ok(Some(HibernatedConsumer { snapshot, consumer, last_id }))
     }
@@ -52,11 +63,16 @@ impl HibernatedConsumer {
         self.snapshot.version()
     }
 
+    /// Goes on with the state that the consumer had when it left another version.
+    pub fn roll_back_to(&mut self, snapshot: InstanceSnapshot) {
+        self.snapshot = snapshot;
+    }
+
     /// Makes an instance in the pool slots that are reserved for it, and restores the consumer in it.
     ///
     /// # Errors
     /// As [`HibernatedConsumer::wake_in`], and if no instance can be made.
-    pub fn wake(self, pool_slots: Reservation) -> Result<(Instance, Vec<Effect>), GuestFault> {
+    pub fn wake(&self, pool_slots: Reservation) -> Result<(Instance, Vec<Effect>), GuestFault> {
         let instance = Instance::new(Arc::clone(self.version()), pool_slots)?;
         self.wake_in(instance)
     }
@@ -65,12 +81,13 @@ impl HibernatedConsumer {
     ///
     /// # Errors
     /// If the guest cannot load the state. A fault of it counts for the version.
-    pub fn wake_in(self, mut instance: Instance) -> Result<(Instance, Vec<Effect>), GuestFault> {
+    pub fn wake_in(&self, mut instance: Instance) -> Result<(Instance, Vec<Effect>), GuestFault> {
         let restored = self.restore_in(&mut instance);
         if let Err(fault) = &restored {
             instance.version().stats().record_fault(fault);
         }
         restored?;
+        instance.event_count = self.snapshot.event_count;
         let effects = instance.take_effects();
         Ok((instance, effects))
     }

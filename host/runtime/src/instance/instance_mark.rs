@@ -12,7 +12,7 @@ pub struct InstanceMark {
     events: u64,
 }
 
-/// A number that no other instance of the process has.
+/// A number that no other instance of the process has had.
 pub(super) fn next_instance_number() -> u64 {
     LAST_NUMBER.fetch_add(1, Ordering::Relaxed)
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::snapshot::{GuestSnapshot, ModuleState};
+use super::room_state::LostVisitor;
+use super::snapshot::{GuestSnapshot, MigratingConsumer, ModuleState};
 use crate::call::ConnectionId;
 use crate::version::Version;
 
@@ -17,6 +18,10 @@ pub struct InstanceSnapshot {
     pub(crate) version: Arc<Version>,
     pub(crate) module: ModuleState,
     pub(crate) consumers: ConsumerSnapshots,
+    /// The connections at that moment, by their identifiers.
+    pub(crate) members: Vec<MigratingConsumer>,
+    /// Consumers in the state whose connections had ended by then.
+    pub(crate) ended: Vec<LostVisitor>,
     /// Events that the instance had handled by then, if it still exists; else 0.
     pub(crate) event_count: u64,
 }
@@ -25,6 +30,28 @@ impl InstanceSnapshot {
     /// The version of the instance.
     pub fn version(&self) -> &Arc<Version> {
         &self.version
+    }
+
+    /// A snapshot without any state.
+    pub(crate) fn without_state(version: Arc<Version>) -> Self {
+        let consumers = ConsumerSnapshots::default();
+        let (members, ended) = (Vec::new(), Vec::new());
+        Self { version, module: ModuleState::None, consumers, members, ended, event_count: 0 }
+    }
+
+    /// Takes the consumers in the state that are not among `consumers`, which are ordered by their identifiers: their
+    /// connections have ended since.
+    pub(crate) fn take_ended(&mut self, consumers: &[MigratingConsumer]) -> Vec<LostVisitor> {
+        let mut ended = std::mem::take(&mut self.ended);
+        for MigratingConsumer { id, connection, scope } in std::mem::take(&mut self.members) {
+            if consumers.binary_search_by_key(&id, |consumer| consumer.id).is_ok() {
+                continue;
+            }
+            let Some(saved) = self.consumers.remove(&id) else { continue };
+            let saved = saved.map(|saved| (saved.schema, saved.state));
+            ended.push(LostVisitor { connection, scope, saved });
+        }
+        ended
     }
 
     /// The schema and the bytes of the module's state, if it has any.

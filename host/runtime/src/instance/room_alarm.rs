@@ -30,7 +30,7 @@ impl Instance {
     }
 
     fn handle_alarm(&mut self) -> Result<(), GuestFault> {
-        self.keep_checkpoint();
+        self.keep_checkpoint()?;
         self.store.version().stats.record_events(1);
         self.store.data_mut().connections.clear_current();
         let result = self.dispatch_alarm();

@@ -144,6 +144,8 @@ impl Instance {
         link: Arc<RoomLink>,
     ) -> Result<(Self, Vec<Effect>), RoomStartError> {
         let mut instance = Self::new(version, pool_slots).map_err(RoomStartError::Start)?;
+        // The state is the one that was saved, until the room has woken.
+        let checkpoints = instance.checkpoints.take();
         instance.enter_room(link);
         instance.set_restore_reason(Some(RestoreReason::Wake));
         instance.load_room(SavedParam { schema, state })?;
@@ -153,6 +155,7 @@ impl Instance {
             effects.append(&mut instance.take_effects());
         }
         instance.set_restore_reason(None);
+        instance.checkpoints = checkpoints;
         Ok((instance, effects))
     }
 
@@ -172,7 +175,7 @@ impl Instance {
 
     /// Restores the consumer of a lost visitor, and calls its `disconnect`. A fault that does not kill the instance is left
     /// to the counts of the version.
-    fn disconnect_lost(&mut self, visitor: &LostVisitor) -> Result<(), GuestFault> {
+    pub(crate) fn disconnect_lost(&mut self, visitor: &LostVisitor) -> Result<(), GuestFault> {
         let LostVisitor { connection, scope, saved } = visitor;
         let id = self.store.data_mut().connections.next_id();
         let consumer =

@@ -73,8 +73,18 @@ pub fn migrate(
         StateSource::Running(_) => 0,
         StateSource::Rollback(snapshot) => old.event_count() - snapshot.event_count,
     };
+    let ended = match source {
+        StateSource::Running(_) => Vec::new(),
+        StateSource::Rollback(snapshot) => snapshot.take_ended(&consumers),
+    };
+    let goes_on_with = match source {
+        StateSource::Rollback(snapshot) if Arc::ptr_eq(old.version(), &to) => {
+            Some(snapshot.event_count)
+        }
+        StateSource::Rollback(_) | StateSource::Running(_) => None,
+    };
     let saved = snapshot_all(old, &consumers, source, policy, patience.into());
-    let (snapshot, failures) = match saved {
+    let (mut snapshot, failures) = match saved {
         Err(error) if error.is_unsaved_state() && policy != KeepOld && !old.is_dead() => {
             without_state(old, &consumers, &error)
         }
@@ -98,7 +108,14 @@ pub fn migrate(
             }
         }
     }
-    let (new_instance, effects, mut stats) = target.into_parts();
+    for consumer in &ended {
+        target.disconnect_ended(consumer)?;
+    }
+    let (mut new_instance, effects, mut stats) = target.into_parts();
+    if let Some(event_count) = goes_on_with {
+        new_instance.continue_events_of(old, event_count);
+    }
+    snapshot.members = consumers;
     let old_instance = std::mem::replace(instance, Box::new(new_instance));
     stats.lost_events = lost_events;
     stats.max_pause = started.elapsed();
@@ -148,8 +165,8 @@ fn snapshot_all(
     match save_consumers(old, consumers, &mut snapshots, policy, mode) {
         Ok(failures) => {
             let version = Arc::clone(old.version());
-            let snapshot =
-                InstanceSnapshot { version, module, consumers: snapshots, event_count: 0 };
+            let mut snapshot = InstanceSnapshot::without_state(version);
+            (snapshot.module, snapshot.consumers) = (module, snapshots);
             Ok((snapshot, failures))
         }
         Err(error) => {
@@ -200,9 +217,7 @@ fn without_state(
     error: &MigrationError,
 ) -> (InstanceSnapshot, FxHashMap<ConnectionId, MigrationError>) {
     let failures = consumers.iter().map(|consumer| (consumer.id, error.clone())).collect();
-    let (version, consumers) = (Arc::clone(old.version()), ConsumerSnapshots::default());
-    let module = ModuleState::None;
-    (InstanceSnapshot { version, module, consumers, event_count: 0 }, failures)
+    (InstanceSnapshot::without_state(Arc::clone(old.version())), failures)
 }
 
 /// The snapshots of consumers whose state is in the module's state.

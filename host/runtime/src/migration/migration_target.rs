@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::migration_error::MigrationError;
 use super::migration_stats::MigrationStats;
 use crate::effects::Effect;
-use crate::instance::{GuestSnapshot, Instance, InstanceSnapshot, MigratingConsumer};
+use crate::instance::{GuestSnapshot, Instance, InstanceSnapshot, LostVisitor, MigratingConsumer};
 use crate::store::RestoreReason;
 use crate::version::Version;
 use narrowboat_config::FailedMovePolicy;
@@ -58,6 +58,19 @@ impl MigrationTarget {
             }
             Err(fault) => self.apply_failed_move_policy(consumer, MigrationError::Restore(fault)),
         }
+    }
+
+    /// Calls the `disconnect` of a consumer in the state whose connection has ended since.
+    ///
+    /// # Errors
+    /// If the instance dies of that.
+    pub(super) fn disconnect_ended(
+        &mut self,
+        consumer: &LostVisitor,
+    ) -> Result<(), MigrationError> {
+        self.instance.disconnect_lost(consumer).map_err(MigrationError::Restore)?;
+        self.effects.append(&mut self.instance.take_effects());
+        Ok(())
     }
 
     /// Restarts a consumer that cannot move, or fails its connection, as the policy says.

@@ -22,6 +22,7 @@ use narrowboat_runtime::{
     Sha256Digest,
 };
 use narrowboat_schedule::WallClock;
+use narrowboat_websocket::connection::TrafficCounters;
 
 /// The pause after which a room that could not be saved is saved again.
 const SAVE_RETRY: Duration = Duration::from_secs(5);
@@ -259,14 +260,19 @@ impl OpenRoom {
     }
 
     /// A checkpoint with the state that was saved last, if it is one of this instance.
-    pub(crate) fn checkpoint(&self, instance: &Instance) -> Option<InstanceSnapshot> {
+    pub(crate) fn checkpoint(
+        &self,
+        instance: &Instance,
+        traffic: &Arc<TrafficCounters>,
+    ) -> Option<InstanceSnapshot> {
         let record = self.record.as_ref()?;
         let current = &record.current;
         if current.version != instance.version().digest() {
             return None;
         }
         let state = (current.schema, current.state.clone()?);
-        let visitors = record.visitors.iter().map(VisitorRecord::saved_state);
+        let visitors = record.visitors.iter().cloned();
+        let visitors = visitors.filter_map(|visitor| visitor.into_lost(traffic));
         instance.checkpoint_of_room(self.saved_mark?, state, visitors)
     }
 

@@ -54,12 +54,6 @@ impl From<RoomVisitor> for VisitorRecord {
 }
 
 impl VisitorRecord {
-    /// The channel, and the schema and the state of the consumer; `None` if the state of the module has it.
-    pub(crate) fn saved_state(&self) -> (String, Option<(u32, Vec<u8>)>) {
-        let saved = self.saved.as_ref().map(|saved| (saved.schema, saved.state.clone()));
-        (self.channel.clone(), saved)
-    }
-
     /// The visitor, with a connection that is closed. `None` if the record has an invalid channel.
     pub(crate) fn into_lost(self, traffic: &Arc<TrafficCounters>) -> Option<LostVisitor> {
         let channel = ChannelName::try_from(self.channel).ok()?;

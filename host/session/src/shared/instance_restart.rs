@@ -1,5 +1,7 @@
 //! The restart of a shared instance that has died: another one goes on with the state of the last checkpoint.
 
+use std::fmt::Display;
+
 use super::instance_task::SharedInstanceTask;
 use crate::call_outcome::CallReply;
 use crate::migrating_owner::MigratingOwner;
@@ -9,7 +11,8 @@ use narrowboat_runtime::{Call, GuestReply, InstanceSnapshot, MigrationStats};
 impl SharedInstanceTask {
     /// After the instance has died of a call: lets another one go on with the state of the last checkpoint, if the manifest
     /// asks for that. Returns false if that was not possible, or has been done too often.
-    pub(super) async fn restart_after(&mut self, fault: &GuestFault) -> bool {
+    pub(super) async fn restart_after(&mut self, fault: &(dyn Display + Sync)) -> bool {
+        let has_died_saving = self.has_died_saving();
         let Some(checkpoint) = self.take_checkpoint() else { return false };
         let version = &*checkpoint.version().digest().short_hex();
         if !self.restart_limiter.try_restart() {
@@ -18,12 +21,15 @@ impl SharedInstanceTask {
             return false;
         }
         let result = self.restart(checkpoint).await;
+        if has_died_saving {
+            self.instance.iter_mut().for_each(|instance| instance.stop_checkpoints());
+        }
         let (plugin, room) = (&*self.plugin().label, self.room.as_ref());
         let room = room.map(|room| room.name.as_str());
         match result {
             Ok(MigrationStats { moved, restarted, closed, lost_events, .. }) => {
                 // The event of which the instance has died is lost too.
-                let lost_events = lost_events + 1;
+                let lost_events = lost_events + u64::from(!has_died_saving);
                 self.registry.restarts.record(lost_events);
                 tracing::warn!(
                     plugin,
@@ -45,13 +51,19 @@ impl SharedInstanceTask {
         }
     }
 
+    /// Whether the instance has died while it was saved, before the event for which it was called.
+    pub(super) fn has_died_saving(&self) -> bool {
+        self.instance.as_ref().is_some_and(|instance| instance.has_died_saving())
+    }
+
     /// The last checkpoint of the instance; of a room the state that was saved last, if that is newer.
     fn take_checkpoint(&mut self) -> Option<InstanceSnapshot> {
         let instance = self.instance.as_mut()?;
         let restarts = instance.version().restarts_after_trap();
         let checkpoint = instance.take_checkpoint().filter(|_| restarts);
-        let saved =
-            self.room.as_ref().filter(|_| restarts).and_then(|room| room.checkpoint(instance));
+        let traffic = self.registry.traffic();
+        let room = self.room.as_ref().filter(|_| restarts);
+        let saved = room.and_then(|room| room.checkpoint(instance, traffic));
         match (checkpoint, saved) {
             (Some(checkpoint), Some(saved)) if checkpoint.event_count() > saved.event_count() => {
                 Some(checkpoint)

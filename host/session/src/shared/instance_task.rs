@@ -296,8 +296,12 @@ impl SharedInstanceTask {
         if self.roll_back_after(&fault).await {
             return Box::pin(self.call_with_recovery(call)).await;
         }
+        let has_begun = !self.has_died_saving();
         if self.restart_after(&fault).await {
-            return self.skip_fatal_event(call, fault).await;
+            return match has_begun {
+                true => self.skip_fatal_event(call, fault).await,
+                false => Box::pin(self.call_with_recovery(call)).await,
+            };
         }
         self.fail_all_connections();
         Err(fault).into()

@@ -25,6 +25,8 @@ enum RoomSaveOutcome {
     Busy,
     /// The state could not be saved. The log says why.
     Failed,
+    /// The guest has died of the attempt. Another instance goes on with an earlier state.
+    Restarted,
     /// The instance is gone.
     Ended,
 }
@@ -59,7 +61,7 @@ impl SharedInstanceTask {
         // The lease may have ended while the store wrote.
         let is_owned = self.room.as_ref().is_none_or(|room| room.link().is_owned());
         let is_saved = outcome == RoomSaveOutcome::Saved && is_owned;
-        if !is_saved {
+        if !is_saved && outcome != RoomSaveOutcome::Restarted {
             self.drop_instance(&HostFault::RoomUnsaved);
         }
         is_saved
@@ -136,7 +138,7 @@ impl SharedInstanceTask {
         };
         match outcome {
             RoomSaveOutcome::Ended => true,
-            RoomSaveOutcome::Changed => false,
+            RoomSaveOutcome::Changed | RoomSaveOutcome::Restarted => false,
             RoomSaveOutcome::Failed => self.end_if_given_up(),
             RoomSaveOutcome::Busy => {
                 self.room.iter_mut().for_each(|room| room.ask_again());
@@ -234,7 +236,7 @@ impl SharedInstanceTask {
                 Ok((self.next_record(Some(saved), visitors, version), mark))
             }
             Ok(RoomState::Busy) => Err(RoomSaveOutcome::Busy),
-            Err(fault) => Err(self.handle_failed_save(&fault)),
+            Err(fault) => Err(self.handle_failed_save(&fault).await),
         }
     }
 
@@ -304,11 +306,14 @@ impl SharedInstanceTask {
         Ok(())
     }
 
-    /// After the guest has failed to save the state: ends the room if the instance died of that. Otherwise the room stays
-    /// awake and is asked again later.
-    fn handle_failed_save(&mut self, fault: &GuestFault) -> RoomSaveOutcome {
+    /// After the guest has failed to save the state: restarts or ends the room if the instance died of that. Otherwise the room
+    /// stays awake and is asked again later.
+    async fn handle_failed_save(&mut self, fault: &GuestFault) -> RoomSaveOutcome {
         self.log_failed_save(&fault.to_string());
         if self.instance.as_ref().is_some_and(|instance| instance.is_dead()) {
+            if Box::pin(self.restart_after(fault)).await {
+                return RoomSaveOutcome::Restarted;
+            }
             self.drop_instance(&HostFault::RoomUnsaved);
         }
         if self.instance.is_none() { RoomSaveOutcome::Ended } else { RoomSaveOutcome::Failed }

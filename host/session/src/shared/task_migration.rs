@@ -81,6 +81,9 @@ impl SharedInstanceTask {
     /// ends their connections.
     async fn replace_if_dead(&mut self, error: &MigrationError) {
         let is_dead = self.instance.as_ref().is_some_and(|instance| instance.is_dead());
+        if is_dead && self.restart_after(error).await {
+            return;
+        }
         if is_dead && self.room.is_some() {
             // The next visitor finds the state that was saved last.
             return self.drop_instance(&HostFault::StateLost(error.to_string()));

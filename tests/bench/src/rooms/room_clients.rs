@@ -67,9 +67,12 @@ impl RoomSocket {
     /// Sends a text, and waits for the reply.
     pub(super) async fn ask(&mut self, text: &str) -> anyhow::Result<String> {
         self.0.send(Message::Text(text.into())).await?;
-        match self.0.next().await.context("the connection has ended")?? {
-            Message::Text(reply) => Ok(reply.as_str().to_owned()),
-            other => bail!("{other:?} is no reply"),
+        loop {
+            match self.0.next().await.context("the connection has ended")?? {
+                Message::Text(reply) => return Ok(reply.as_str().to_owned()),
+                Message::Ping(_) => {}
+                other => bail!("{other:?} is no reply"),
+            }
         }
     }
 
