@@ -57,7 +57,7 @@ pub struct Limits {
     pub log_lines_per_second: u64,
     /// Saved state of one consumer, or of a module, that moves to a new version; a plugin may have less.
     pub snapshot: ByteSize,
-    /// All saved states that a rollback may still need.
+    /// All saved states for rollbacks, restarts and connections that hibernate.
     pub total_snapshots: ByteSize,
     /// Linear memory of all instances together, as it counts towards this limit; 0: half of the memory that the process
     /// may use.

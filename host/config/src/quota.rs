@@ -46,7 +46,7 @@ pub struct Quota {
     pub frames_out: Option<u64>,
     /// Bytes to clients in a second.
     pub bytes_out: Option<ByteSize>,
-    /// All saved states that a rollback may still need.
+    /// All saved states for rollbacks, restarts and connections that hibernate.
     pub total_snapshots: Option<ByteSize>,
     /// Linear memory of all instances together, as it counts towards this limit.
     pub total_memory: Option<ByteSize>,

@@ -103,8 +103,8 @@ const TOP_LEVEL: ConfigTable = ConfigTable {
             key: "hibernate_after",
             value_type: "duration",
             default: KeyDefault::Absent,
-            description: "The time without events after which a connection hibernates: `\"1m\"` if the key is absent. Only with \
-                 `hibernate = true`.",
+            description: "The time without events after which a connection hibernates, at least `\"100ms\"`: `\"1m\"` if the key is \
+                 absent. Only with `hibernate = true`.",
         },
         ConfigKey {
             key: "execution",

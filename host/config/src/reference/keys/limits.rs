@@ -154,7 +154,7 @@ pub(super) const LIMITS: ConfigTable = ConfigTable {
             key: "total_snapshots",
             value_type: "size",
             default: KeyDefault::Value("\"512 MiB\""),
-            description: "All saved states that a rollback may still need.",
+            description: "All saved states for rollbacks, restarts and connections that hibernate.",
         },
         ConfigKey {
             key: "total_memory",

@@ -143,7 +143,7 @@ pub(super) const PLUGINS_LIMITS: ConfigTable = ConfigTable {
             key: "total_snapshots",
             value_type: "size",
             default: KeyDefault::Absent,
-            description: "all saved states that a rollback may still need",
+            description: "all saved states for rollbacks, restarts and connections that hibernate",
         },
         ConfigKey {
             key: "total_memory",

@@ -82,7 +82,7 @@ pub(super) const INHERITED_ROWS: &[LimitRow] = &[
     },
     LimitRow {
         key: "total_snapshots",
-        description: "bytes of all saved states that a rollback may still need",
+        description: "bytes of all saved states for rollbacks, restarts and connections that hibernate",
         host_default: Some(|host| host.total_snapshots.to_string()),
         tenant: TenantLimit::Default(|host| {
             format_default(host.default_tenant_quota().total_snapshots)
