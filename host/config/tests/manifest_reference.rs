@@ -99,7 +99,7 @@ fn a_key_with_a_choice_lists_the_values_that_the_host_reads() {
         assert_eq!(listed, expected_names(&error), "{table}.{}", key.key);
         count += 1;
     }
-    assert_eq!(count, 3);
+    assert_eq!(count, 4);
 }
 
 #[test]

@@ -203,7 +203,7 @@ impl RawManifest {
             RawHibernation { hibernate: self.hibernate, hibernate_after: self.hibernate_after };
         Ok(Manifest {
             on_trap: traps.check()?,
-            hibernate_after: hibernation.check(isolation)?,
+            hibernate_after: hibernation.check(isolation == Isolation::Connection)?,
             name: self.name,
             description: self.description,
             isolation,

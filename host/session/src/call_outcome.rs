@@ -79,3 +79,11 @@ pub(super) fn call_instance(instance: &mut Instance, mut call: Call) -> CallOutc
     let reply = CallReply { result, rest: call.into_rest() };
     CallOutcome { reply, effects, unapplied_call: None }
 }
+
+/// Calls a dedicated instance, and returns it with the outcome.
+pub(super) fn call_dedicated(
+    mut instance: Box<Instance>,
+    call: Call,
+) -> (CallOutcome, Option<Box<Instance>>) {
+    (call_instance(&mut instance, call), Some(instance))
+}

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::call_outcome::{CallOutcome, CallReply, created_consumer};
+use super::call_outcome::{CallOutcome, CallReply, call_dedicated, created_consumer};
 use super::disconnect::DisconnectContext;
 use super::guarded_receiver::GuardedReceiver;
-use super::instance_binding::{InstanceBinding, await_call, call_dedicated};
+use super::instance_binding::{InstanceBinding, await_call};
 use super::pending_call::{CallFuture, PendingCall};
 use super::shared::SharedInstance;
 use narrowboat_core::fault::GuestFault;

@@ -2,26 +2,17 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::{Sleep, sleep};
 
-use super::call_outcome::CallOutcome;
-use super::instance_binding::call_dedicated;
+use super::call_outcome::{CallOutcome, call_dedicated};
 use super::instance_registry::InstanceRegistry;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_runtime::{
     Call, Effect, HibernatedConsumer, Instance, InstanceMark, InstanceSnapshot, Version,
 };
-
-/// The counters of the connections of a plugin that hibernate.
-#[derive(Debug, Default)]
-pub struct HibernationCounters {
-    hibernated: AtomicU64,
-    wakes: AtomicU64,
-}
 
 /// A connection that hibernates. Dropping it ends its hibernation.
 pub(super) struct Hibernated {
@@ -52,21 +43,9 @@ pub(super) struct IdleTimer {
     mark: Option<InstanceMark>,
 }
 
-impl HibernationCounters {
-    /// Connections that hibernate now.
-    pub fn hibernated(&self) -> u64 {
-        self.hibernated.load(Ordering::Relaxed)
-    }
-
-    /// Connections that have ended their hibernation since the host started.
-    pub fn wakes(&self) -> u64 {
-        self.wakes.load(Ordering::Relaxed)
-    }
-}
-
 impl Hibernated {
     pub(super) fn new(registry: &Arc<InstanceRegistry>, consumer: HibernatedConsumer) -> Self {
-        registry.hibernation.hibernated.fetch_add(1, Ordering::Relaxed);
+        registry.hibernation.begin();
         Self { registry: Arc::clone(registry), consumer }
     }
 
@@ -120,9 +99,7 @@ impl Hibernated {
 
 impl Drop for Hibernated {
     fn drop(&mut self) {
-        let counters = &self.registry.hibernation;
-        counters.hibernated.fetch_sub(1, Ordering::Relaxed);
-        counters.wakes.fetch_add(1, Ordering::Relaxed);
+        self.registry.hibernation.end();
         self.registry.refill_ready_instances();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::call_outcome::{CallOutcome, call_instance};
+use super::call_outcome::{CallOutcome, call_dedicated};
 use super::dedicated::take_deferred_turns;
 use super::hibernation::{FailedWake, Hibernated, WakeQuota};
 use super::instance_registry::InstanceRegistry;
@@ -305,12 +305,4 @@ pub(super) async fn await_call<T>(binding: &mut InstanceBinding, pending: Pendin
             result
         }
     }
-}
-
-/// Calls a dedicated instance, and returns it with the outcome.
-pub(super) fn call_dedicated(
-    mut instance: Box<Instance>,
-    call: Call,
-) -> (CallOutcome, Option<Box<Instance>>) {
-    (call_instance(&mut instance, call), Some(instance))
 }

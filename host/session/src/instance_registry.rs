@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
 use super::effect_applier::EffectApplier;
-use super::hibernation::HibernationCounters;
+use super::hibernation_counters::HibernationCounters;
 use super::instance_owner::InstanceOwner;
 use super::migration_summary::MigrationSummary;
 use super::owner_command::{Direction, MigrateCommand, OwnerCommand};

@@ -25,6 +25,7 @@ mod effect_applier;
 mod fail_connection;
 mod guarded_receiver;
 mod hibernation;
+mod hibernation_counters;
 mod instance_binding;
 mod instance_owner;
 mod instance_registration;

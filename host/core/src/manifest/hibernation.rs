@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Isolation, ManifestError};
+use super::ManifestError;
 use crate::units::DurationSetting;
 
 /// The time without events after which a connection hibernates, in a manifest that does not set it.
@@ -18,12 +18,11 @@ pub(super) struct RawHibernation {
 }
 
 impl RawHibernation {
-    /// The time without events after which a connection gives its instance back; `None` if it keeps it.
-    pub(super) fn check(&self, isolation: Isolation) -> Result<Option<Duration>, ManifestError> {
+    /// The time without events after which a connection gives its instance back; `None` if it keeps it. `is_own_instance` says
+    /// whether each connection has an instance of its own.
+    pub(super) fn check(&self, is_own_instance: bool) -> Result<Option<Duration>, ManifestError> {
         match (self.hibernate, self.hibernate_after) {
-            (true, _) if isolation != Isolation::Connection => {
-                Err(ManifestError::HibernationOfSharedInstance)
-            }
+            (true, _) if !is_own_instance => Err(ManifestError::HibernationOfSharedInstance),
             (true, Some(after)) if after.duration() < MIN_AFTER => {
                 Err(ManifestError::HibernationTooSoon)
             }

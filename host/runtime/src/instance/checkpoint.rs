@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::consumer_instance::Instance;
 use super::instance_mark::InstanceMark;
 use super::instance_snapshot::{ConsumerSnapshots, InstanceSnapshot};
-use super::room_state::LostVisitor;
+use super::lost_visitor::LostVisitor;
 use super::snapshot::{ConsumerState, GuestSnapshot, ModuleState};
 use crate::bindings::exports::narrowboat::consumer::websocket::SaveMode;
 use crate::call::{Call, ConnectionId};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::room_state::LostVisitor;
+use super::lost_visitor::LostVisitor;
 use super::snapshot::{GuestSnapshot, MigratingConsumer, ModuleState};
 use crate::call::ConnectionId;
 use crate::version::Version;

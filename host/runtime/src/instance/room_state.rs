@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::consumer_instance::Instance;
+use super::lost_visitor::LostVisitor;
 use super::snapshot::{ConsumerState, GuestSnapshot, MigratingConsumer, ModuleState};
 use crate::bindings::exports::narrowboat::consumer::websocket::{SaveMode, SavedParam};
 use crate::call::Call;
@@ -46,17 +47,6 @@ pub struct RoomVisitor {
     pub scope: Arc<Scope>,
     /// The state of its consumer; `None` if the state of the module has it.
     pub saved: Option<GuestSnapshot>,
-}
-
-/// A visitor whose connection ended with an earlier instance of the room.
-#[derive(Debug)]
-pub struct LostVisitor {
-    /// The connection, which is closed.
-    pub connection: Arc<ConnectionHandle>,
-    /// The scope of its handshake.
-    pub scope: Arc<Scope>,
-    /// The schema and the state of its consumer; `None` if the state of the module has it.
-    pub saved: Option<(u32, Vec<u8>)>,
 }
 
 /// Why a room cannot be started.

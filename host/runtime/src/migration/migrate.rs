@@ -77,12 +77,7 @@ pub fn migrate(
         StateSource::Running(_) => Vec::new(),
         StateSource::Rollback(snapshot) => snapshot.take_ended(&consumers),
     };
-    let goes_on_with = match source {
-        StateSource::Rollback(snapshot) if Arc::ptr_eq(old.version(), &to) => {
-            Some(snapshot.event_count)
-        }
-        StateSource::Rollback(_) | StateSource::Running(_) => None,
-    };
+    let continued_count = count_continued_events(old, &to, source);
     let saved = snapshot_all(old, &consumers, source, policy, patience.into());
     let (mut snapshot, failures) = match saved {
         Err(error) if error.is_unsaved_state() && policy != KeepOld && !old.is_dead() => {
@@ -112,7 +107,7 @@ pub fn migrate(
         target.disconnect_ended(consumer)?;
     }
     let (mut new_instance, effects, mut stats) = target.into_parts();
-    if let Some(event_count) = goes_on_with {
+    if let Some(event_count) = continued_count {
         new_instance.continue_events_of(old, event_count);
     }
     snapshot.members = consumers;
@@ -120,6 +115,16 @@ pub fn migrate(
     stats.lost_events = lost_events;
     stats.max_pause = started.elapsed();
     Ok(Migration { old_instance, effects, rollback_snapshot: snapshot, stats })
+}
+
+/// The events that the state of `source` has, if an instance of the same version goes on with it. The old one has trapped then.
+fn count_continued_events(old: &Instance, to: &Arc<Version>, source: &StateSource) -> Option<u64> {
+    match source {
+        StateSource::Rollback(snapshot) if Arc::ptr_eq(old.version(), to) => {
+            Some(snapshot.event_count)
+        }
+        StateSource::Rollback(_) | StateSource::Running(_) => None,
+    }
 }
 
 /// Creates a new instance of `to` without state, with a fresh consumer for each consumer of `old`.

@@ -9,6 +9,22 @@ use narrowboat_core::fault::GuestFault;
 use narrowboat_runtime::{Call, GuestReply, InstanceSnapshot, MigrationStats};
 
 impl SharedInstanceTask {
+    /// Recovers from the death of the instance, as [`Self::call_with_recovery`] says.
+    pub(super) async fn handle_fatal_fault(&mut self, call: Call, fault: GuestFault) -> CallReply {
+        if self.roll_back_after(&fault).await {
+            return Box::pin(self.call_with_recovery(call)).await;
+        }
+        let has_begun = !self.has_died_saving();
+        if self.restart_after(&fault).await {
+            return match has_begun {
+                true => self.skip_fatal_event(call, fault).await,
+                false => Box::pin(self.call_with_recovery(call)).await,
+            };
+        }
+        self.fail_all_connections();
+        Err(fault).into()
+    }
+
     /// After the instance has died of a call: lets another one go on with the state of the last checkpoint, if the manifest
     /// asks for that. Returns false if that was not possible, or has been done too often.
     pub(super) async fn restart_after(&mut self, fault: &(dyn Display + Sync)) -> bool {

@@ -291,22 +291,6 @@ impl SharedInstanceTask {
         }
     }
 
-    /// Recovers from the death of the instance, as [`Self::call_with_recovery`] says.
-    async fn handle_fatal_fault(&mut self, call: Call, fault: GuestFault) -> CallReply {
-        if self.roll_back_after(&fault).await {
-            return Box::pin(self.call_with_recovery(call)).await;
-        }
-        let has_begun = !self.has_died_saving();
-        if self.restart_after(&fault).await {
-            return match has_begun {
-                true => self.skip_fatal_event(call, fault).await,
-                false => Box::pin(self.call_with_recovery(call)).await,
-            };
-        }
-        self.fail_all_connections();
-        Err(fault).into()
-    }
-
     /// Makes a call, in a new instance if there is none, and applies its effects.
     async fn call_and_apply(&mut self, call: Call) -> CallOutcome {
         if let Some(id) = call.consumer() {
@@ -373,7 +357,7 @@ impl SharedInstanceTask {
     }
 
     /// Drops the failed instance and ends its connections.
-    fn fail_all_connections(&mut self) {
+    pub(super) fn fail_all_connections(&mut self) {
         let Some(instance) = self.instance.take() else { return };
         self.count_lost_events(&instance);
         let version = instance.version().digest();

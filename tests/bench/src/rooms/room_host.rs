@@ -64,7 +64,7 @@ impl RoomHost {
         let most = arguments.hibernated.max(10 * arguments.awake) + 1_000;
         let text = format!(
             "listen = \"127.0.0.1:0\"\n[keyvalue]\npath = {store:?}\nquota = \"4 GiB\"\n\
-             [limits]\nmax_connections = {most}\n\
+             [limits]\nmax_connections = {most}\nidle_timeout = \"1h\"\n\
              [plugins.rooms]\ncomponent = {component:?}\ngrants = \"all\"\n\
              [[routes]]\npath = \"/rooms/{{room}}/\"\nplugin = \"rooms\"\n"
         );
