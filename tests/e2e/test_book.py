@@ -179,9 +179,9 @@ def test_prometheus_takes_its_queries(tmp_path):
 
 def test_nginxs_own_parser_takes_its_configuration(tmp_path):
     file = tmp_path / "nginx.conf"
-    for block in all_blocks("nginx"):
-        text = block.code if "server {" in block.code else f"server {{\n{block.code}}}"
-        file.write_text(f"events {{}} http {{\n{text}}}")
+    # test_room_proxies.py runs the whole configurations, which this parser does not know.
+    for block in (block for block in all_blocks("nginx") if "server {" not in block.code):
+        file.write_text(f"events {{}} http {{ server {{\n{block.code}}} }}")
         read = crossplane.parse(str(file), strict=True, check_ctx=True, check_args=True)
         assert read["status"] == "ok", f"{block.place}: {read['errors']}"
 
