@@ -1,12 +1,20 @@
 """Rooms on several hosts that share a Redis: a room has one owner at a time, and its state is never written by another."""
 
+import itertools
+import random
 import signal
+import threading
+import time
+from contextlib import ExitStack
+
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from admin import Admin
 from faulty import Proxy
 from redis_server import Redis
 from room_hosts import LEASE, redis, response, start, taken_over, visit
 from support import eventually
+
 
 def test_a_room_is_on_one_host_and_others_say_when_to_try_again(start, redis):
     first, second = start(redis.address, 2)
@@ -166,3 +174,38 @@ def test_an_alarm_of_a_room_that_sleeps_is_handled_once(start, redis):
 def alarms(host):
     lines = Admin(host).ask("/metrics").body.decode().splitlines()
     return sum(int(line.split()[-1]) for line in lines if line.startswith("narrowboat_room_alarms_total{"))
+
+
+def add_events(host, counts, goes_on):
+    """Visits the room again and again, whenever this host has it, and records the answers to its events."""
+    while goes_on():
+        try:
+            visitor = visit(host)
+            for _ in range(20):
+                counts.append(int(visitor.ask("add")))
+            visitor.close()
+        except (ConnectionClosed, InvalidHandshake, TimeoutError, OSError):
+            pass
+        time.sleep(random.random() / 2)
+
+
+def test_three_hosts_never_write_two_states_for_one_event(start, redis):
+    hosts = start(redis.address, 3)
+    end = time.monotonic() + 24
+    counts = [[] for _ in hosts]
+    drivers = [threading.Thread(target=add_events, args=(host, own, lambda: time.monotonic() < end)) for host, own in zip(hosts, counts)]
+    [driver.start() for driver in drivers]
+    for host in (hosts[0], hosts[1], hosts[2]):
+        time.sleep(1.5)
+        host.send_signal(signal.SIGSTOP)
+        time.sleep(LEASE + 1)
+        host.send_signal(signal.SIGCONT)
+    redis.kill()
+    redis.start()
+    hosts[0].stop(signal.SIGKILL)
+    [driver.join() for driver in drivers]
+    answered = sorted(itertools.chain(*counts))
+    # An owner that wrote after the next one would have answered a number twice.
+    assert answered == sorted(set(answered))
+    assert all(counts), "one host never had the room"
+    assert int(taken_over(hosts[1]).ask("get")) >= answered[-1]

@@ -7,7 +7,7 @@ import pytest
 
 from admin import ADMIN, Admin
 from redis_server import Redis
-from support import eventually
+from support import eventually, toml, with_manifest
 
 
 def asked(host, path, method="GET"):
@@ -91,18 +91,22 @@ def test_a_generated_reference_page_is_what_the_program_prints(narrowboat, root,
     assert printed == (root / f"docs/reference/{page}.md").read_text(), f"narrowboat reference {page} > docs/reference/{page}.md"
 
 
-def test_every_figure_of_the_reference_is_told(serving, root):
+def test_every_figure_of_the_reference_is_told(serving, component, root, tmp_path):
     names = [line.split("`")[1] for line in (root / "docs/reference/metrics.md").read_text().splitlines() if line.startswith("| `")]
     with Redis() as redis:
         layer = {"backend": "redis", "hosts": [redis.address]}
         worker = {"channel": "tasks", "plugin": "clerk", "cron": "0 0 1 1 *"}
-        plugins = {"commander": {}, "clerk": {}, "rooms": {}}
+        keys = {"name": "sleeper", "isolation": "connection", "hibernate": True, "on_trap": "restart"}
+        sleeper = tmp_path / "sleeper.wasm"
+        sleeper.write_bytes(with_manifest(component("rooms").read_bytes(), toml(keys)))
+        plugins = {"commander": {}, "clerk": {}, "rooms": {}, "sleeper": {"component": str(sleeper)}}
         routes = [{"path": "/commander/", "plugin": "commander"}, {"path": "/rooms/{room}/", "plugin": "rooms"}]
         with serving(plugins=plugins, routes=routes, workers=[worker], layer=layer, admin=ADMIN) as host:
             host.connect("/commander/").ask("group-send g hello")
             told = figures(host)
     for name in names:
         assert any(re.match(rf"{name}(_count)?(\{{|$)", line) for line in told), name
+
 
 @pytest.mark.parametrize("backend", ["redis", "redis-pubsub"])
 def test_a_host_is_not_ready_while_its_layer_is_away(serving, backend):
