@@ -88,7 +88,7 @@ impl WallClock {
         {
             return;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// A receiver of the number of times that the clock was set. `None` for the clock of the system.

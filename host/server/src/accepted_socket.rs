@@ -83,7 +83,8 @@ async fn accept_connection(
     let permit = Arc::new(permit);
     // Each frame is a whole message: Nagle's algorithm would only delay it.
     let _ = stream.set_nodelay(true);
-    let decide = |request, tenant| decide(server, request, tenant, Arc::clone(&permit));
+    // Boxed, so that a socket that has sent no request yet has no room for the decision.
+    let decide = |request, tenant| Box::pin(decide(server, request, tenant, Arc::clone(&permit)));
     let outcome = perform_handshake(server, stream, decide).await;
     drop(slot);
     accepted_connection(server, outcome).await

@@ -94,7 +94,7 @@ impl NativeHost {
         let Some(name) = due else { return false };
         let Some(create) = self.code.consumer else { return true };
         let result = self.instance_of_room(name.clone(), create).and_then(|instance| {
-            let called = self.call_consumers(instance, |consumers| consumers.alarm());
+            let called = self.call_consumers(instance, ConsumerInstance::alarm);
             if called.is_some() {
                 self.apply_effects();
             }
